@@ -1,0 +1,196 @@
+"""Settings that are read from files: checked when made, unknown keys refused.
+
+`ModelConfig` is all that prediction needs to know of a model. It is stored as `config.json` beside the weights and in the
+metadata of exported files, so that a weight file can never meet the wrong range or focal length.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lapdepth.errors import ConfigError, ModelError, ReadError
+
+FORMAT_VERSION = 1
+"""Version of the model format. Raised when an older release could misread a newer file."""
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Channels = Annotated[int, Field(ge=1, le=4096)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class DecoderConfig(Settings):
+    """Widths of a decoder, coarsest level first. `None` in `ModelConfig.decoder` derives the published widths.
+
+    Attributes:
+        widths: Channels of each level's features.
+        heads: Hidden channels of each level's residual head, between its features and the one-channel residual.
+        aspp_width: Channels inside each branch of the dense ASPP.
+        dilations: Dilations of the dense ASPP.
+    """
+
+    widths: tuple[Annotated[int, Field(ge=5, le=4096)], ...]
+    heads: tuple[tuple[Channels, ...], ...]
+    aspp_width: Channels
+    dilations: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (3, 6, 12, 18)
+
+    @model_validator(mode="after")
+    def _same_levels(self) -> Self:
+        if len(self.widths) != len(self.heads):
+            raise ValueError(f"widths has {len(self.widths)} levels, heads {len(self.heads)}; they must agree")
+        return self
+
+
+class ModelConfig(Settings):
+    """Architecture, range, camera and provenance of one model.
+
+    Attributes:
+        format_version: Version of this format.
+        name: Short name for listings.
+        encoder: A timm model name.
+        levels: Levels of the pyramid: 5 as published (features at strides 2 to 16), 6 adds stride 32.
+        norm: Decoder norm: batch or group.
+        activation: Decoder activation.
+        decoder: Decoder widths; `None` for the published rule (halving from the coarsest feature's width).
+        weight_gain: Whether standardised convolutions learn a gain per filter (not in the published models).
+        uncertainty: Whether the network predicts the scale of its own error in log depth.
+        depth_scale: `linear`: depth = sigmoid(.) * max_depth_m, as published; `log`: sigmoid(.) runs over the logarithm of
+            depth, from min_depth_m to max_depth_m.
+        min_depth_m: Lower end of the range, only for `log`.
+        max_depth_m: Upper end of the range in metres, at the training focal length.
+        working_size: (height, width): pictures are scaled, aspect kept, to about as many pixels.
+        focal_px: Focal length in pixels of the training pictures at the working size. `None`: unknown, so that metres do not
+            follow the camera.
+        fov_deg: Horizontal field of view assumed of a picture that tells nothing of its camera.
+        image_mean: Mean of RGB in [0, 1] that the encoder was trained with.
+        image_std: Standard deviation of the same.
+        licence: Licence of the weights, in one line.
+        provenance: Free text by key: training data, commands, results.
+    """
+
+    format_version: int = FORMAT_VERSION
+    name: str = Field(min_length=1, max_length=80)
+    encoder: str = Field(min_length=1, max_length=120)
+    levels: Literal[5, 6] = 5
+    norm: Literal["bn", "gn"] = "bn"
+    activation: Literal["relu", "elu", "mish"] = "relu"
+    decoder: DecoderConfig | None = None
+    weight_gain: bool = False
+    uncertainty: bool = False
+    depth_scale: Literal["linear", "log"] = "linear"
+    min_depth_m: Positive | None = None
+    max_depth_m: Positive
+    working_size: tuple[Annotated[int, Field(ge=32, le=8192)], Annotated[int, Field(ge=32, le=8192)]]
+    focal_px: Positive | None = None
+    fov_deg: Annotated[float, Field(ge=1, le=179)] = 60.0
+    image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    image_std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    licence: str = "unknown"
+    provenance: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.min_depth_m is not None) != (self.depth_scale == "log"):
+            raise ValueError("min_depth_m belongs to depth_scale 'log', and only to it")
+        if self.min_depth_m is not None and self.min_depth_m >= self.max_depth_m:
+            raise ValueError(f"min_depth_m {self.min_depth_m} must be below max_depth_m {self.max_depth_m}")
+        if self.decoder is not None and len(self.decoder.widths) != self.levels:
+            raise ValueError(f"decoder has {len(self.decoder.widths)} widths; {self.levels} levels need {self.levels}")
+        return self
+
+    @property
+    def stride(self) -> int:
+        """Height and width of the network's input must be multiples of this."""
+        return int(2 ** (self.levels - 1))
+
+    @classmethod
+    def from_json(cls, text: str | bytes, source: str) -> ModelConfig:
+        """Read a stored configuration.
+
+        Args:
+            text: JSON.
+            source: Where it comes from, for messages.
+
+        Raises:
+            ModelError: Not JSON, a newer format, an unknown key or a value out of range.
+        """
+        try:
+            version = _VersionOnly.model_validate_json(text).format_version
+            if version > FORMAT_VERSION:
+                raise ModelError(
+                    f"{source} is of model format {version}; this release reads up to {FORMAT_VERSION}. Upgrade lapdepth"
+                )
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ModelError(f"{source} is not a model configuration: {_first(error)}") from None
+
+    def to_json(self) -> str:
+        """The configuration as indented JSON, the inverse of `from_json`."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+class _VersionOnly(BaseModel):
+    format_version: int
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def load_toml(path: Path, kind: type[SettingsT], overrides: list[str] | None = None) -> SettingsT:
+    """Read a TOML file into checked settings.
+
+    Args:
+        path: The file.
+        kind: Settings class to make.
+        overrides: Changes such as `optimizer.lr=1e-4`; values are TOML, a bare word is a string.
+
+    Raises:
+        ReadError: The file cannot be read.
+        ConfigError: It is not TOML, a key is unknown or a value out of range.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReadError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    for override in overrides or []:
+        _apply(data, override)
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_first(error)}") from None
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set got '{override}'; expected key=value, such as optimizer.lr=1e-4")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        data = data.setdefault(parent, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"--set {override}: '{parent}' is a value, not a table")
+    data[last] = parsed
+
+
+def _first(error: ValidationError) -> str:
+    """One line for the first thing that is wrong, and how many more there are."""
+    first, *others = error.errors(include_url=False)
+    where = ".".join(str(part) for part in first["loc"]) or "settings"
+    more = f" (and {len(others)} more)" if others else ""
+    if first["type"] == "extra_forbidden":
+        return f"unknown key '{where}'{more}"
+    return f"{where}: {first['msg']}, got {str(first['input'])[:60]!r}{more}"
