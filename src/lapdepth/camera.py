@@ -68,7 +68,9 @@ class Intrinsics:
             320
         """
         if not (math.isfinite(fov_deg) and 1 <= fov_deg <= 179):
-            raise InputError(f"field of view is {fov_deg} degrees; give the horizontal angle, between 1 and 179 degrees")
+            raise InputError(
+                f"field of view is {fov_deg} degrees; give the horizontal angle, between 1 and 179 degrees"
+            )
         return cls.from_focal(width, height, width / (2 * math.tan(math.radians(fov_deg) / 2)))
 
     @property
@@ -99,9 +101,7 @@ class Intrinsics:
 
     def flipped(self) -> Intrinsics:
         """The camera of the picture mirrored left to right."""
-        return Intrinsics(
-            self.width, self.height, self.fx_px, self.fy_px, self.width - 1 - self.cx_px, self.cy_px
-        )
+        return Intrinsics(self.width, self.height, self.fx_px, self.fy_px, self.width - 1 - self.cx_px, self.cy_px)
 
     def rays(self) -> FloatArray:
         """Points (H, W, 3) at depth 1 m: multiply by depth to back-project.

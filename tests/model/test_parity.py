@@ -5,9 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the network needs the torch extra")
 
-from model.published_weights import FIXTURES, NAMES, describe, write_checkpoint  # noqa: E402
-
 from lapdepth.model.published import convert_published  # noqa: E402
+from model.published_weights import FIXTURES, NAMES, describe, write_checkpoint  # noqa: E402
 
 
 @pytest.mark.parametrize("fixture", NAMES)

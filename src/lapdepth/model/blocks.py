@@ -6,6 +6,7 @@ Legend: B batch, C channels, H and W height and width at the block's own level.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -79,7 +80,7 @@ class BlockFactory:
 
     def chain(self, widths: Sequence[int]) -> nn.Sequential:
         """3x3 pre-activated convolutions from each width to the next."""
-        return nn.Sequential(*(self.pre_conv(a, b, 3) for a, b in zip(widths, widths[1:], strict=False)))
+        return nn.Sequential(*(self.pre_conv(a, b, 3) for a, b in pairwise(widths)))
 
 
 class PreConv(nn.Module):

@@ -50,7 +50,9 @@ class Level(nn.Module):
         outputs: 1, or 2 where the level also predicts the uncertainty.
     """
 
-    def __init__(self, make: BlockFactory, below: int, skip: int, width: int, head: Sequence[int], outputs: int) -> None:
+    def __init__(
+        self, make: BlockFactory, below: int, skip: int, width: int, head: Sequence[int], outputs: int
+    ) -> None:
         super().__init__()
         self.up = make.pre_up(below, width if skip else width - GUIDES)
         self.skip = make.pre_conv(width + skip, width - GUIDES, 1) if skip else None

@@ -78,7 +78,9 @@ class TimmEncoder(Encoder):
         try:
             body = timm.create_model(name, pretrained=False, features_only=True)
         except (RuntimeError, AttributeError, ValueError, AssertionError) as error:
-            raise ConfigError(f"encoder '{name}' gives no pyramid of features ({error}); choose a convolutional one") from None
+            raise ConfigError(
+                f"encoder '{name}' gives no pyramid of features ({error}); choose a convolutional one"
+            ) from None
         strides = tuple(body.feature_info.reduction())
         if not set(wanted) <= set(strides):
             raise ConfigError(
@@ -112,7 +114,9 @@ class DenseNet161Encoder(Encoder):
     def __init__(self, name: str, levels: int, pretrained: bool) -> None:
         super().__init__()
         if levels != 5:
-            raise ConfigError(f"encoder '{name}' has features at strides {self.strides}; use it with 5 levels, not {levels}")
+            raise ConfigError(
+                f"encoder '{name}' has features at strides {self.strides}; use it with 5 levels, not {levels}"
+            )
         features = timm.create_model(name, pretrained=pretrained).features
         del features.denseblock4, features.norm5
         self.features = features

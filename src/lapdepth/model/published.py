@@ -77,13 +77,17 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise ModelError(f"{path} is not a PyTorch checkpoint: {str(error).splitlines()[0] or 'empty'}") from None
-    if not isinstance(content, dict) or not content or not all(isinstance(tensor, Tensor) for tensor in content.values()):
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(tensor, Tensor) for tensor in content.values())
+    ):
         raise ModelError(f"{path} holds {type(content).__name__}; expected a dictionary of tensors, name by name")
     return content
 
 
 def _encoder_of(tensors: Mapping[str, Tensor], path: Path) -> str:
-    """timm's name of the encoder, from names and shapes."""
+    """Timm's name of the encoder, from names and shapes."""
     first = tensors.get("encoder.encoder.layer1.0.conv1.weight")
     if first is not None:
         return "resnext101_32x8d.tv_in1k" if first.shape[0] == 256 else "resnet101.tv_in1k"

@@ -1,0 +1,140 @@
+"""Paired augmentation: picture, depth and camera change together, so that metres stay true.
+
+Scaling a picture by s multiplies its focal length by s and leaves its depth alone; what the network is taught is the depth at
+one training focal length, so the scaled picture's target shrinks by s. Nothing here rescales depth itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lapdepth.camera import FloatArray, Intrinsics
+from lapdepth.config import Settings
+from lapdepth.data.sample import Sample
+from lapdepth.imaging import ByteArray
+
+DENSE = 0.5
+"""Share of measured pixels from which a depth map is resampled like a picture, not point by point."""
+
+
+class AugmentSettings(Settings):
+    """How far pictures are changed in training.
+
+    Attributes:
+        scale: Smallest and largest factor on the scale at which the picture has the crop's pixel count.
+        rotate_deg: Largest rotation either way.
+        flip: Mirror left to right with probability one half.
+        brightness: Factor within 1 +- this.
+        gamma: Exponent within 1 +- this.
+        channel_gain: Factor of each colour channel within 1 +- this.
+        saturation: Factor of the colour's distance from grey within 1 +- this.
+        noise: Largest standard deviation of added noise, on the scale of 255.
+        blur_px: Largest standard deviation of blur.
+        probability: Of each of the colour changes.
+    """
+
+    scale: tuple[float, float] = (1.0, 1.0)
+    rotate_deg: float = 0.0
+    flip: bool = True
+    brightness: float = 0.1
+    gamma: float = 0.1
+    channel_gain: float = 0.1
+    saturation: float = 0.0
+    noise: float = 0.0
+    blur_px: float = 0.0
+    probability: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A sample cut to the size of a training batch: arrays as in `Sample`, and the camera that goes with them."""
+
+    image: ByteArray
+    depth_m: FloatArray
+    intrinsics: Intrinsics
+
+
+def augment(sample: Sample, size: tuple[int, int], settings: AugmentSettings, rng: np.random.Generator) -> Example:
+    """Cut a random window of `size` (height, width) out of the randomly scaled, rotated and coloured picture.
+
+    A picture smaller than the window is padded below and at the right by repeating its edge, as in prediction; the padding
+    has no depth.
+    """
+    height, width = size
+    image, depth_m, camera = sample.image, sample.depth_m, sample.intrinsics
+    base = float(np.sqrt(height * width / (camera.height * camera.width)))
+    scale = base * float(np.exp(rng.uniform(*np.log(settings.scale))))
+    angle_deg = rng.uniform(-settings.rotate_deg, settings.rotate_deg)
+    if settings.rotate_deg:
+        image, depth_m = _rotate(image, depth_m, camera, angle_deg)
+    new_width, new_height = max(round(camera.width * scale), 8), max(round(camera.height * scale), 8)
+    camera = camera.resized(new_width, new_height)
+    image = np.asarray(
+        cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR),
+        np.uint8,
+    )
+    depth_m = resize_depth(depth_m, new_height, new_width)
+    top, left = int(rng.integers(max(new_height - height, 0) + 1)), int(rng.integers(max(new_width - width, 0) + 1))
+    image, depth_m = image[top : top + height, left : left + width], depth_m[top : top + height, left : left + width]
+    bottom, right = height - image.shape[0], width - image.shape[1]
+    if bottom or right:
+        image = np.asarray(cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+        depth_m = np.pad(depth_m, ((0, bottom), (0, right)))
+    camera = camera.cropped(left, top, width, height)
+    if settings.flip and rng.random() < 0.5:
+        image, depth_m, camera = image[:, ::-1], depth_m[:, ::-1], camera.flipped()
+    return Example(_colour(image, settings, rng), np.ascontiguousarray(depth_m), camera)
+
+
+def resize_depth(depth_m: FloatArray, height: int, width: int) -> FloatArray:
+    """Resample measured depth without mixing surfaces: (H, W) to (height, width), 0 = not measured.
+
+    Dense maps take the nearest pixel. Of sparse ones every point is moved, so that shrinking loses none but those that meet in
+    one pixel, where the nearest surface wins.
+    """
+    measured = depth_m > 0
+    if measured.mean() > DENSE or height >= depth_m.shape[0]:
+        return np.asarray(cv2.resize(depth_m, (width, height), interpolation=cv2.INTER_NEAREST), np.float32)
+    rows, columns = np.nonzero(measured)
+    values = depth_m[rows, columns]
+    order = np.argsort(-values, kind="stable")
+    out = np.zeros((height, width), np.float32)
+    new_rows = ((rows + 0.5) * (height / depth_m.shape[0])).astype(np.intp)
+    new_columns = ((columns + 0.5) * (width / depth_m.shape[1])).astype(np.intp)
+    out[new_rows[order], new_columns[order]] = values[order]
+    return out
+
+
+def _rotate(
+    image: ByteArray, depth_m: FloatArray, camera: Intrinsics, angle_deg: float
+) -> tuple[ByteArray, FloatArray]:
+    """Roll about the principal point, which leaves depth along the optical axis as it is."""
+    matrix = cv2.getRotationMatrix2D((camera.cx_px, camera.cy_px), angle_deg, 1.0)
+    size = (camera.width, camera.height)
+    turned = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    depth = cv2.warpAffine(
+        depth_m, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    return np.asarray(turned, np.uint8), np.asarray(depth, np.float32)
+
+
+def _colour(image: ByteArray, settings: AugmentSettings, rng: np.random.Generator) -> ByteArray:
+    def around_one(spread: float, size: int | None = None) -> FloatArray:
+        return np.asarray(rng.uniform(1 - spread, 1 + spread, size), np.float32)
+
+    x = image.astype(np.float32) / np.float32(255)
+    if rng.random() < settings.probability:
+        x = np.power(x, around_one(settings.gamma)) * around_one(settings.brightness)
+    if rng.random() < settings.probability:
+        x = x * around_one(settings.channel_gain, 3)
+    if settings.saturation and rng.random() < settings.probability:
+        grey = x.mean(axis=2, keepdims=True)
+        x = grey + (x - grey) * around_one(settings.saturation)
+    if settings.blur_px and rng.random() < settings.probability:
+        x = np.asarray(cv2.GaussianBlur(x, (0, 0), max(rng.uniform(0, settings.blur_px), 0.05)), np.float32)
+    if settings.noise and rng.random() < settings.probability:
+        x = x + rng.normal(0, rng.uniform(0, settings.noise) / 255, x.shape).astype(np.float32)
+    return np.ascontiguousarray((np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8))

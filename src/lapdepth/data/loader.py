@@ -1,0 +1,125 @@
+"""Batches for training: what is drawn, and how it is changed, depends on the seed and a counter alone.
+
+Workers, process restarts and machines therefore never change or repeat an augmentation, and a run resumes with the very
+batches that it would have seen.
+
+Legend: B batch, H and W height and width of the crop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from lapdepth.data.augment import AugmentSettings, Example, augment
+from lapdepth.data.manifest import Row, load_sample
+from lapdepth.data.sample import Sample
+from lapdepth.data.sky import bright_sky
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Examples stacked for the network.
+
+    Attributes:
+        image: (B, 3, H, W) float32 RGB in [0, 1].
+        depth_m: (B, 1, H, W) float32 metres, 0 = not measured.
+        sky: (B, 1, H, W) bool, where the picture shows sky; all false for sources that do not look for it.
+        focal_px: (B,) float32, focal length of each crop.
+    """
+
+    image: Tensor
+    depth_m: Tensor
+    sky: Tensor
+    focal_px: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows of one data set and how they are used.
+
+    Attributes:
+        rows: What to draw from.
+        repeat: How often each row appears in an epoch.
+        window: (left, top, width, height) of the part of the picture that may be used, or `None` for all of it.
+        sky: Whether to look for sky, which LiDAR never measures.
+    """
+
+    rows: Sequence[Row]
+    repeat: int = 1
+    window: tuple[int, int, int, int] | None = None
+    sky: bool = False
+
+
+class CounterDataset(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+    """Maps a running counter to an example: epoch = counter // length, a new permutation each epoch.
+
+    Args:
+        sources: Data sets to mix.
+        size: (height, width) of the crops.
+        settings: Augmentation.
+        seed: Seed of everything random.
+    """
+
+    def __init__(self, sources: Sequence[Source], size: tuple[int, int], settings: AugmentSettings, seed: int) -> None:
+        self.items = [(source, row) for source in sources for row in source.rows for _ in range(source.repeat)]
+        self.size = size
+        self.settings = settings
+        self.seed = seed
+
+    def __len__(self) -> int:
+        """Examples in an epoch."""
+        return len(self.items)
+
+    def __getitem__(self, counter: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Image (3, H, W), depth (1, H, W), sky (1, H, W) and focal length () of the counter's example."""
+        # Workers are processes of their own: OpenCV's threads in each would fight over the same cores.
+        cv2.setNumThreads(1)
+        epoch, place = divmod(counter, len(self.items))
+        order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.items))
+        source, row = self.items[order[place]]
+        example = augment(_windowed(load_sample(row), source.window), self.size, self.settings, self._rng(counter))
+        return _to_tensors(example, source.sky)
+
+    def _rng(self, counter: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, 1, counter))
+
+
+def batches(dataset: CounterDataset, batch: int, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:
+    """Batches of steps `first_step` to `last_step` - 1: step s holds the counters from s * batch on."""
+    loader = DataLoader(
+        dataset,
+        batch_size=batch,
+        sampler=range(first_step * batch, last_step * batch),
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+    )
+    for image, depth_m, sky, focal_px in loader:
+        yield Batch(image, depth_m, sky, focal_px)
+
+
+def _windowed(sample: Sample, window: tuple[int, int, int, int] | None) -> Sample:
+    if window is None:
+        return sample
+    left, top, width, height = window
+    area = (slice(top, top + height), slice(left, left + width))
+    return Sample(
+        sample.name,
+        sample.scene,
+        sample.image[area],
+        sample.depth_m[area],
+        sample.intrinsics.cropped(left, top, width, height),
+    )
+
+
+def _to_tensors(example: Example, look_for_sky: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    sky = bright_sky(example.image, example.depth_m) if look_for_sky else np.zeros(example.depth_m.shape, bool)
+    image = torch.from_numpy(example.image.transpose(2, 0, 1).astype(np.float32) / np.float32(255))
+    focal_px = torch.tensor(example.intrinsics.focal_px, dtype=torch.float32)
+    return image, torch.from_numpy(example.depth_m)[None], torch.from_numpy(sky)[None], focal_px

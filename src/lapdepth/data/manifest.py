@@ -1,0 +1,133 @@
+"""Data sets listed in a CSV manifest.
+
+Layout: a CSV with a header and one picture a row, paths relative to the CSV's folder:
+
+    image, depth, units_per_metre, fx_px, fy_px, cx_px, cy_px, split[, scene, ...]
+
+`depth` is a 16- or 8-bit one-channel PNG at the picture's own size; metres = value / units_per_metre along the optical axis,
+0 is not measured. An 8-bit code v stands for the values from v to v + 1, so half a code is added. `split` is any word, such as train
+or test. `scene` groups pictures that must not be divided between training and test; without it, neighbours in the list are taken
+to be of one room or drive. Further columns are ignored.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lapdepth.camera import FloatArray, Intrinsics
+from lapdepth.data.sample import Sample
+from lapdepth.errors import ConfigError, ReadError
+from lapdepth.io.depth import read_codes
+from lapdepth.io.images import read_image
+
+COLUMNS = ("image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split")
+MAX_ROWS = 2_000_000
+UNNAMED_GAP = 10
+"""Rows left out of training on either side of a held-out block where no `scene` says where a room ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a manifest, checked."""
+
+    image: Path
+    depth: Path
+    units_per_metre: float
+    fx_px: float
+    fy_px: float
+    cx_px: float
+    cy_px: float
+    split: str
+    scene: str
+
+
+def read_manifest(path: Path, split: str | None = None) -> list[Row]:
+    """Rows of a manifest, of one split or all.
+
+    Raises:
+        ReadError: The file cannot be read.
+        ConfigError: A column is missing, a number is not one, or no row is of that split.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
+            if missing:
+                raise ConfigError(f"{path} lacks the column {missing[0]}; a manifest has {', '.join(COLUMNS)}")
+            rows = [_row(path, reader.line_num, line) for line in itertools.islice(reader, MAX_ROWS)]
+    except OSError as error:
+        raise ReadError(f"cannot read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path} is not a CSV text file: {error}") from None
+    splits = sorted({row.split for row in rows})
+    rows = [row for row in rows if split is None or row.split == split]
+    if not rows:
+        raise ConfigError(f"{path} has no row of split '{split}'; it has {', '.join(splits) or 'no rows at all'}")
+    return rows
+
+
+def divide(rows: list[Row], fold: int, folds: int) -> tuple[list[Row], list[Row]]:
+    """Rows to train on and rows held out: the `fold`-th of `folds` contiguous blocks of scenes.
+
+    Rows without a scene are divided by their place in the list, and `UNNAMED_GAP` rows either side of the block are in neither
+    part.
+
+    Raises:
+        ConfigError: `fold` is not below `folds`, or there are fewer scenes than folds.
+    """
+    if not 0 <= fold < folds:
+        raise ConfigError(f"fold is {fold} of {folds}; folds count from 0 to {folds - 1}")
+    scenes = list(dict.fromkeys(row.scene for row in rows))
+    units = scenes if all(scenes) else [str(i) for i in range(len(rows))]
+    if len(units) < folds:
+        raise ConfigError(f"{len(units)} scenes cannot be divided into {folds} folds")
+    first, last = len(units) * fold // folds, len(units) * (fold + 1) // folds
+    if all(scenes):
+        held_out = set(units[first:last])
+        return [row for row in rows if row.scene not in held_out], [row for row in rows if row.scene in held_out]
+    return rows[: max(first - UNNAMED_GAP, 0)] + rows[last + UNNAMED_GAP :], rows[first:last]
+
+
+def load_sample(row: Row) -> Sample:
+    """Read picture and depth of a row.
+
+    Raises:
+        ReadError: A file cannot be read, or picture and depth differ in size.
+    """
+    image = read_image(row.image).rgb
+    depth_m = read_depth(row.depth, row.units_per_metre)
+    height, width = image.shape[:2]
+    if depth_m.shape != (height, width):
+        raise ReadError(f"{row.depth} is {depth_m.shape}, its picture {(height, width)}; they must be of one size")
+    camera = Intrinsics(width, height, row.fx_px, row.fy_px, row.cx_px, row.cy_px)
+    return Sample(row.image.stem, row.scene or row.image.stem, image, depth_m, camera)
+
+
+def read_depth(path: Path, units_per_metre: float) -> FloatArray:
+    """Measured depth (H, W) float32 in metres, 0 where there is none, of an 8- or 16-bit PNG.
+
+    Raises:
+        ReadError: The file cannot be read or is not a one-channel PNG.
+    """
+    codes = read_codes(path)
+    half = 0.5 if codes.dtype == np.uint8 else 0.0
+    return np.where(codes > 0, (codes + np.float32(half)) / np.float32(units_per_metre), np.float32(0))
+
+
+def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
+    try:
+        numbers = [float(cells[column]) for column in COLUMNS[2:7]]
+    except (TypeError, ValueError):
+        raise ConfigError(f"{path}:{line}: units_per_metre, fx_px, fy_px, cx_px and cy_px must be numbers") from None
+    if not all(math.isfinite(number) for number in numbers) or min(numbers[:3]) <= 0:
+        raise ConfigError(f"{path}:{line}: units_per_metre, fx_px and fy_px must be positive and finite")
+    folder = path.parent
+    return Row(
+        folder / cells["image"], folder / cells["depth"], *numbers, cells["split"] or "", cells.get("scene") or ""
+    )

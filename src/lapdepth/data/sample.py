@@ -1,0 +1,27 @@
+"""One training or test example, as every data set gives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lapdepth.camera import FloatArray, Intrinsics
+from lapdepth.imaging import ByteArray
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture with measured depth.
+
+    Attributes:
+        name: Unique within its data set, for reports.
+        scene: Pictures of one scene are never divided between training and test.
+        image: (H, W, 3) uint8 RGB.
+        depth_m: (H, W) float32, metres along the optical axis; 0 where nothing was measured.
+        intrinsics: Camera at that very size.
+    """
+
+    name: str
+    scene: str
+    image: ByteArray
+    depth_m: FloatArray
+    intrinsics: Intrinsics

@@ -1,0 +1,64 @@
+"""Engines: one interface, and the choice between them.
+
+Legend: B batch, H and W height and width, multiples of the model's stride.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Literal, Protocol
+
+from lapdepth.camera import FloatArray
+from lapdepth.config import ModelConfig
+from lapdepth.errors import MissingExtraError, ModelError
+from lapdepth.zoo import ONNX_FILE, WEIGHTS_FILE, find_model, tell_licence_once
+
+EngineName = Literal["auto", "onnx", "torch"]
+
+
+class Engine(Protocol):
+    """Runs one model."""
+
+    @property
+    def name(self) -> str:
+        """Short name, as `--engine` takes it."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's configuration."""
+
+    def __call__(self, image: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        """(B, 3, H, W) RGB in [0, 1] to depth (B, 1, H, W) in metres and, or `None`, the log of the error's scale."""
+
+
+def open_engine(model: str | Path, engine: EngineName = "auto", device: str | None = None) -> Engine:
+    """Open a model with the engine asked for; `auto` takes ONNX Runtime where the model has an ONNX file.
+
+    Args:
+        model: Embedded name, model folder, `.onnx` file or hub id.
+        engine: Which engine.
+        device: A torch device, for the torch engine.
+
+    Raises:
+        ModelError: No such model, or it has not the file that the engine needs.
+        MissingExtraError: PyTorch is needed and not installed.
+    """
+    path = find_model(model)
+    onnx_file = path / ONNX_FILE if path.is_dir() else path
+    if engine == "onnx" or (engine == "auto" and onnx_file.is_file()):
+        if not onnx_file.is_file():
+            raise ModelError(f"{path} has no {ONNX_FILE}; make one with: lapdepth export {path} --output {onnx_file}")
+        from lapdepth.inference.onnx_engine import OnnxEngine
+
+        opened: Engine = OnnxEngine(onnx_file)
+    else:
+        if not path.is_dir():
+            raise ModelError(f"{path} is a file; the torch engine needs a model folder with {WEIGHTS_FILE}")
+        if importlib.util.find_spec("torch") is None:
+            raise MissingExtraError(f"model {path}, which has no {ONNX_FILE}," if engine == "auto" else "engine torch", "torch")
+        from lapdepth.inference.torch_engine import TorchEngine
+
+        opened = TorchEngine(path, device)
+    tell_licence_once(opened.config.name, opened.config.licence)
+    return opened

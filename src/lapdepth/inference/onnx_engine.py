@@ -1,0 +1,70 @@
+"""ONNX Runtime: the core's engine.
+
+Legend: B batch, H and W height and width, multiples of the model's stride.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from lapdepth.camera import FloatArray
+from lapdepth.config import ModelConfig
+from lapdepth.errors import ModelError
+
+CONFIG_KEY = "lapdepth_config"
+"""Key of the configuration in a file's metadata."""
+OUTPUT_DEPTH = "depth_m"
+OUTPUT_LOG_SCALE = "log_scale"
+
+_FATAL = 4
+
+
+class OnnxEngine:
+    """Runs an exported model.
+
+    Args:
+        path: The `.onnx` file.
+        threads: Threads of one prediction; 0 lets ONNX Runtime choose.
+
+    Attributes:
+        name: `onnx`.
+        config: The configuration stored in the file.
+
+    Raises:
+        ModelError: The file is damaged, or was not written by `lapdepth export`.
+    """
+
+    name = "onnx"
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = _FATAL  # what goes wrong is raised, with one line of its own
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own kinds, which differ between releases
+            raise ModelError(f"cannot read {path} as an ONNX model: {str(error).splitlines()[0]}") from None
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if CONFIG_KEY not in metadata:
+            raise ModelError(f"{path} has no LapDepth configuration in its metadata; write it with: lapdepth export")
+        self.config = ModelConfig.from_json(metadata[CONFIG_KEY], str(path))
+        names = [OUTPUT_DEPTH, OUTPUT_LOG_SCALE] if self.config.uncertainty else [OUTPUT_DEPTH]
+        found = [output.name for output in self._session.get_outputs()]
+        if found != names:
+            raise ModelError(f"{path} has the outputs {found}, its configuration asks for {names}; export it again")
+
+    def __call__(self, image: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        """Depth at the training focal length, and the logarithm of the error's scale where the model predicts it.
+
+        Args:
+            image: (B, 3, H, W) float32 RGB in [0, 1].
+
+        Returns:
+            (B, 1, H, W) metres, and (B, 1, H, W) or `None`.
+        """
+        outputs = self._session.run(None, {"image": image})
+        depth_m = np.asarray(outputs[0], np.float32)
+        return depth_m, np.asarray(outputs[1], np.float32) if len(outputs) > 1 else None

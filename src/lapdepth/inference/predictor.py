@@ -1,0 +1,220 @@
+"""One picture in, metres out.
+
+    io.images.read_image      file               -> (H, W, 3) uint8 RGB
+    imaging.fit               (H, W, 3) uint8    -> (1, 3, H', W') float32 in [0, 1], with what the focal length was scaled by
+    engine(image)             (1, 3, H', W')     -> (1, 1, H', W') metres at the training focal length
+    Fitted.restore            (H', W')           -> (H, W), times focal length / training focal length
+
+Legend: H, W height and width of the picture; H', W' of the network's input.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, overload
+
+import numpy as np
+
+from lapdepth.camera import FloatArray, Intrinsics
+from lapdepth.config import ModelConfig
+from lapdepth.errors import InputError, ModelError
+from lapdepth.imaging import ByteArray, Fitted, check_rgb, fit
+from lapdepth.inference import confidence
+from lapdepth.inference.engine import Engine, EngineName, open_engine
+from lapdepth.inference.result import DepthResult
+from lapdepth.io.images import Picture, from_pil, read_image
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    PictureInput = str | Path | Image | ByteArray
+
+NATIVE_BUDGET_BYTES = 4 * 2**30
+"""Memory that a prediction at the picture's own size may take."""
+
+logger = logging.getLogger("lapdepth")
+
+
+class DepthPredictor:
+    """Predicts depth with one model.
+
+    Args:
+        engine: An opened model, see `from_pretrained`.
+
+    Example:
+        >>> predictor = DepthPredictor.from_pretrained()
+        >>> result = predictor(np.zeros((240, 320, 3), np.uint8), focal_px=260)
+        >>> result.depth_m.shape
+        (240, 320)
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._told_assumption = False
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | Path = "default", engine: EngineName = "auto", device: str | None = None
+    ) -> Self:
+        """Open a model.
+
+        Args:
+            model: Name of an embedded model, a model folder, an `.onnx` file or a hub id.
+            engine: `onnx`, `torch`, or `auto`: ONNX Runtime where the model has an ONNX file.
+            device: A torch device, for the torch engine.
+
+        Raises:
+            ModelError: No such model, or a damaged one.
+            MissingExtraError: An optional dependency is needed and not installed.
+        """
+        return cls(open_engine(model, engine, device))
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's configuration."""
+        return self.engine.config
+
+    @overload
+    def __call__(
+        self,
+        image: PictureInput,
+        *,
+        focal_px: float | None = None,
+        fov_deg: float | None = None,
+        native: bool = False,
+        flip: bool = False,
+    ) -> DepthResult: ...
+    @overload
+    def __call__(
+        self,
+        image: Sequence[PictureInput],
+        *,
+        focal_px: float | None = None,
+        fov_deg: float | None = None,
+        native: bool = False,
+        flip: bool = False,
+    ) -> list[DepthResult]: ...
+    def __call__(
+        self,
+        image: PictureInput | Sequence[PictureInput],
+        *,
+        focal_px: float | None = None,
+        fov_deg: float | None = None,
+        native: bool = False,
+        flip: bool = False,
+    ) -> DepthResult | list[DepthResult]:
+        """Predict depth of a picture, or of each in a list.
+
+        Args:
+            image: Path, PIL image or (H, W, 3) uint8 RGB; or a list or tuple of them.
+            focal_px: Focal length in pixels of the picture at its own size.
+            fov_deg: Horizontal field of view in degrees, in place of `focal_px`. With neither, EXIF, else the model's assumption.
+            native: Predict at the picture's own size, within `NATIVE_BUDGET_BYTES`, not at the model's working size.
+            flip: Average with the prediction of the mirror image: twice the time, a little more accurate.
+
+        Returns:
+            The result, or a list of them in order.
+
+        Raises:
+            ReadError: The file cannot be read.
+            InputError: The picture or an option cannot be used.
+            ModelError: The model gave something that is not a depth.
+        """
+        if isinstance(image, (list, tuple)):
+            return [self(one, focal_px=focal_px, fov_deg=fov_deg, native=native, flip=flip) for one in image]
+        picture = _picture(image)
+        camera, source = self._camera(picture, focal_px, fov_deg)
+        if native:
+            check_native_size(picture.rgb.shape[:2], self.config)
+        fitted = fit(picture.rgb, self.config.stride, None if native else self.config.working_size)
+        depth_m, sureness = self._run(fitted, flip)
+        # A camera with twice the focal length sees a thing at twice the depth as the training camera saw it.
+        ratio = 1.0 if self.config.focal_px is None else camera.focal_px * fitted.scale / self.config.focal_px
+        far_m = self.config.far_m or math.inf
+        return DepthResult(
+            depth_m=fitted.restore(depth_m) * np.float32(ratio),
+            valid=fitted.restore(depth_m) < far_m,
+            confidence=None if sureness is None else fitted.restore(sureness),
+            image=picture.rgb,
+            intrinsics=camera,
+            focal_source=source,
+            network_size=fitted.size,
+            range_m=_range(self.config, ratio),
+            config=self.config,
+            engine=self.engine.name,
+            path=picture.path,
+        )
+
+    def _camera(self, picture: Picture, focal_px: float | None, fov_deg: float | None) -> tuple[Intrinsics, str]:
+        height, width = picture.rgb.shape[:2]
+        if focal_px is not None and fov_deg is not None:
+            raise InputError("both focal_px and fov_deg are given; give one of them")
+        if focal_px is not None:
+            return Intrinsics.from_focal(width, height, focal_px), "option"
+        if fov_deg is not None:
+            return Intrinsics.from_fov(width, height, fov_deg), "option"
+        if picture.focal_px is not None:
+            return Intrinsics.from_focal(width, height, picture.focal_px), "exif"
+        if not self._told_assumption:
+            self._told_assumption = True
+            logger.warning(
+                "no focal length given or in EXIF: assuming a field of view of %g degrees; metres are as good as that guess",
+                self.config.fov_deg,
+            )
+        return Intrinsics.from_fov(width, height, self.config.fov_deg), "assumed field of view"
+
+    def _run(self, fitted: Fitted, flip: bool) -> tuple[FloatArray, FloatArray | None]:
+        """Depth (H', W') at the training focal length, and confidence or `None`."""
+        depth_m, log_scale = self._infer(fitted.tensor)
+        sureness = None if log_scale is None else confidence.from_log_scale(log_scale)
+        if flip:
+            width = fitted.size[1]
+            # Mirror the picture, not its padding, so that what was in the left corner stays there.
+            mirrored = fitted.tensor.copy()
+            mirrored[..., :width] = mirrored[..., :width][..., ::-1]
+            other_m, _ = self._infer(mirrored)
+            other_m[..., :width] = other_m[..., :width][..., ::-1].copy()
+            if sureness is None:
+                sureness = confidence.from_flip(depth_m, other_m)
+            depth_m = (depth_m + other_m) / 2
+        return depth_m, sureness
+
+    def _infer(self, tensor: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        depth_m, log_scale = self.engine(tensor)
+        if not (np.isfinite(depth_m).all() and (depth_m > 0).all()):
+            raise ModelError(f"model '{self.config.name}' gave NaN or a depth that is not positive; its weights are damaged")
+        return depth_m[0, 0], None if log_scale is None else log_scale[0, 0]
+
+
+def check_native_size(size: tuple[int, ...], config: ModelConfig) -> None:
+    """Raise `InputError` where a prediction at (height, width) would take more than `NATIVE_BUDGET_BYTES`.
+
+    The estimate is what was measured with ONNX Runtime: about twelve float32 maps of the finest level's width.
+    """
+    widest = config.decoder.widths[-1] if config.decoder else 64
+    needed = size[0] * size[1] * widest * 12 * 4
+    if needed > NATIVE_BUDGET_BYTES:
+        raise InputError(
+            f"picture of {size[0]}x{size[1]} would take about {needed / 2**30:.1f} GiB at its own size, more than the "
+            f"{NATIVE_BUDGET_BYTES / 2**30:.0f} GiB allowed; leave native off or make it smaller"
+        )
+
+
+def _picture(image: PictureInput) -> Picture:
+    if isinstance(image, (str, Path)):
+        return read_image(Path(image))
+    if isinstance(image, np.ndarray):
+        check_rgb(image)
+        return Picture(image, None, None)
+    if type(image).__module__.startswith("PIL."):
+        return from_pil(image)
+    raise InputError(f"picture is {type(image).__name__}; expected a path, a PIL image or an (H, W, 3) uint8 RGB array")
+
+
+def _range(config: ModelConfig, ratio: float) -> tuple[float, float]:
+    # The published head's sum of residuals lies in (-4, 5), so that its sigmoid spans 1.8 % to 99.3 %.
+    nearest = config.min_depth_m or config.max_depth_m / (1 + math.exp(4))
+    return nearest * ratio, min(config.max_depth_m, config.far_m or math.inf) * ratio

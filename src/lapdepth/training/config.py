@@ -1,0 +1,152 @@
+"""Settings of a training run, as its TOML file gives them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lapdepth.config import ModelConfig, Positive, Settings
+from lapdepth.data.augment import AugmentSettings
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class SourceSettings(Settings):
+    """One manifest in a group.
+
+    Attributes:
+        manifest: CSV, relative to `data_root`.
+        split: Only rows of this split.
+        fold: Held out of training: the `fold`-th of `folds` blocks of scenes.
+        folds: Number of blocks; 0 trains on all.
+        repeat: How often each row appears in an epoch.
+        window: (left, top, width, height) of the part of the picture that may be used.
+        sky: Look for sky and teach it to be far.
+    """
+
+    manifest: Path
+    split: str | None = None
+    fold: Annotated[int, Field(ge=0)] = 0
+    folds: Annotated[int, Field(ge=0)] = 0
+    repeat: Count = 1
+    window: tuple[int, int, int, int] | None = None
+    sky: bool = False
+
+
+class GroupSettings(Settings):
+    """Sources that share a crop; every step takes one batch of every group, and adds their losses.
+
+    Attributes:
+        name: For logs.
+        crop: (height, width) of the network's input.
+        batch: Examples a step.
+        weight: Factor on this group's loss.
+        sources: Manifests.
+        augment: Augmentation.
+    """
+
+    name: str
+    crop: tuple[Annotated[int, Field(ge=32)], Annotated[int, Field(ge=32)]]
+    batch: Count
+    weight: Positive = 1.0
+    sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
+    augment: AugmentSettings = AugmentSettings()
+
+
+class LossSettings(Settings):
+    """Weights of the losses (see `lapdepth.training.losses`).
+
+    Attributes:
+        variance_focus: 0.85 as published: how much a common factor on the depth is forgiven.
+        gradient: Weight of the multi-scale gradient loss in log depth.
+        uncertainty: Weight of the likelihood that teaches the uncertainty channel.
+        sky: Weight of the loss that keeps sky far.
+    """
+
+    variance_focus: Share = 0.85
+    gradient: Annotated[float, Field(ge=0)] = 0.0
+    uncertainty: Annotated[float, Field(ge=0)] = 0.0
+    sky: Annotated[float, Field(ge=0)] = 0.0
+
+
+class OptimizerSettings(Settings):
+    """AdamW and its schedule; the defaults are the published ones.
+
+    Attributes:
+        lr: Peak learning rate.
+        final_lr: Learning rate at the end.
+        encoder_lr_factor: Factor on the encoder's rate.
+        encoder_weight_decay: Weight decay of the encoder.
+        decoder_weight_decay: Weight decay of the decoder.
+        eps: Of AdamW.
+        schedule: `published`: polynomial of power 0.5, then the final rate for the last `tail` share; `cosine`.
+        warmup_steps: Linear rise at the start.
+        tail: Share of the steps at the final rate.
+        clip_norm: Largest norm of the gradient; `None` does not clip, as published.
+    """
+
+    lr: Positive = 1e-4
+    final_lr: Positive = 1e-5
+    encoder_lr_factor: Positive = 1.0
+    encoder_weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    decoder_weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    eps: Positive = 1e-3
+    schedule: Literal["published", "cosine"] = "published"
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    tail: Share = 0.2
+    clip_norm: Positive | None = None
+
+
+class TrainConfig(Settings):
+    """A whole run.
+
+    Attributes:
+        model: The network.
+        output: Folder of the run; checkpoints, logs and the finished model go there.
+        data_root: Folder that manifests are relative to.
+        encoder_weights: `timm` downloads timm's, `none` starts from noise, else a safetensors file by timm's names.
+        start_from: Model name or folder to start from, in place of `encoder_weights`.
+        freeze: What of the encoder is held still (see `Encoder.freeze`).
+        freeze_norms_at: Share of the steps after which the decoder's batch norms keep their statistics, so that a network
+            trained on groups that differ is then trained as it will be used.
+        groups: What to train on.
+        loss: Weights of the losses.
+        optimizer: Optimizer and schedule.
+        steps: Optimizer steps.
+        precision: `float32`, or `bfloat16` for the convolutions.
+        ema: Decay of the averaged weights, which become the model; 0 averages nothing.
+        seed: Of initial weights, order and augmentation.
+        workers: Loader processes for each group.
+        checkpoint_every: Steps between checkpoints.
+        log_every: Steps between lines in the log.
+    """
+
+    model: ModelConfig
+    output: Path
+    data_root: Path = Path()
+    encoder_weights: str = "timm"
+    start_from: str | None = None
+    freeze: Literal["none", "published", "published-syncbn"] = "published"
+    freeze_norms_at: Share = 1.0
+    groups: Annotated[tuple[GroupSettings, ...], Field(min_length=1)]
+    loss: LossSettings = LossSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    steps: Count
+    precision: Literal["float32", "bfloat16"] = "float32"
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    seed: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, Field(ge=0)] = 1
+    checkpoint_every: Count = 500
+    log_every: Count = 20
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for group in self.groups:
+            if group.crop[0] % self.model.stride or group.crop[1] % self.model.stride:
+                raise ValueError(f"crop {group.crop} of group '{group.name}' must be multiples of {self.model.stride}")
+        if self.loss.uncertainty and not self.model.uncertainty:
+            raise ValueError("loss.uncertainty needs model.uncertainty = true")
+        return self

@@ -1,0 +1,234 @@
+"""The training loop: one batch of every group a step, checkpoints that resume exactly.
+
+Legend: B batch, H and W height and width of a group's crop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from lapdepth.data.loader import Batch, CounterDataset, Source, batches
+from lapdepth.data.manifest import divide, read_manifest
+from lapdepth.errors import ConfigError, LapDepthError
+from lapdepth.model.checkpoint import load_model, save_model
+from lapdepth.model.encoder import check_pretrained_parts
+from lapdepth.model.network import LapDepth, build_network
+from lapdepth.training.config import GroupSettings, TrainConfig
+from lapdepth.training.losses import gradient_loss, log_error, scale_invariant_loss, sky_loss, uncertainty_loss
+from lapdepth.training.report import RunLog
+from lapdepth.training.schedule import learning_rate
+from lapdepth.training.state import load_newest_state, save_state
+
+SKY_SHARE = 0.9
+"""Sky is taught to lie beyond this share of the model's range."""
+
+
+class TrainingStoppedError(LapDepthError, RuntimeError):
+    """The loss became NaN or infinite; the batch was saved."""
+
+
+def train(config: TrainConfig, resume: bool = False) -> Path:
+    """Run a training, or go on with one.
+
+    Args:
+        config: The run.
+        resume: Go on from the newest checkpoint in the run's folder; start where there is none.
+
+    Returns:
+        The folder of the finished model.
+
+    Raises:
+        ConfigError: The run's folder holds another run and `resume` is off, or data do not fit.
+        TrainingStoppedError: The loss became NaN.
+    """
+    torch.manual_seed(config.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = starting_network(config).to(device, memory_format=torch.channels_last)
+    network.encoder.freeze(config.freeze)
+    average = (
+        AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True) if config.ema else None
+    )
+    optimizer = make_optimizer(network, config)
+    state = load_newest_state(config.output) if config.output.is_dir() else None
+    if state is not None and not resume:
+        raise ConfigError(f"{config.output} holds a run; go on with --resume, or choose another output")
+    first_step = 0
+    if state is not None:
+        first_step = _restore(state, network, average, optimizer)
+    with RunLog(config, first_step) as log:
+        streams = [_stream(group, config, first_step) for group in config.groups]
+        for step in range(first_step, config.steps):
+            parts = _step(step, network, optimizer, [next(stream) for stream in streams], config, device)
+            if average is not None:
+                average.update_parameters(network)
+            log.step(step, parts)
+            if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
+                save_state(config.output, step + 1, _state(network, average, optimizer))
+    finished: nn.Module = network if average is None else average.module
+    assert isinstance(finished, LapDepth)
+    save_model(finished.to("cpu", memory_format=torch.contiguous_format), config.output / "model")
+    return config.output / "model"
+
+
+def starting_network(config: TrainConfig) -> LapDepth:
+    """The network before the first step: from another model, or with a pretrained encoder.
+
+    Raises:
+        ConfigError: The starting model differs in architecture, or the encoder's file cannot be used.
+    """
+    if config.start_from is not None:
+        start = load_model(config.start_from)
+        network = build_network(config.model)
+        try:
+            network.load_state_dict(start.state_dict(), strict=True)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"start_from {config.start_from} is of another architecture: {str(error)[:200]}"
+            ) from None
+        return network
+    network = build_network(config.model, pretrained=config.encoder_weights == "timm")
+    if config.encoder_weights not in ("timm", "none"):
+        path = config.data_root / config.encoder_weights
+        try:
+            weights = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise ConfigError(f"encoder_weights: cannot read {path}: {error}") from None
+        network.encoder.load_state_dict(check_pretrained_parts(network.encoder, weights))
+    return network
+
+
+def make_optimizer(network: LapDepth, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW with the encoder's and the decoder's own weight decay and rate."""
+    settings = config.optimizer
+    return torch.optim.AdamW(
+        [
+            {
+                "params": [p for p in network.encoder.parameters() if p.requires_grad],
+                "weight_decay": settings.encoder_weight_decay,
+                "factor": settings.encoder_lr_factor,
+            },
+            {
+                "params": list(network.decoder.parameters()),
+                "weight_decay": settings.decoder_weight_decay,
+                "factor": 1.0,
+            },
+        ],
+        lr=settings.lr,
+        eps=settings.eps,
+    )
+
+
+def group_loss(network: LapDepth, batch: Batch, config: TrainConfig) -> dict[str, Tensor]:
+    """The losses of one batch by name, `total` weighted.
+
+    The truth is brought to the training focal length, the only camera that the network knows: a point at depth z seen with
+    focal length f looks as one at z * f_train / f.
+    """
+    with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+        out = network(batch.image)
+    truth_m = batch.depth_m
+    if config.model.focal_px is not None:
+        truth_m = truth_m * (config.model.focal_px / batch.focal_px).view(-1, 1, 1, 1)
+    error, mask = log_error(out.depth_m.float(), truth_m)
+    losses = {"si": scale_invariant_loss(error, mask, config.loss.variance_focus)}
+    weights = {
+        "si": 1.0,
+        "gradient": config.loss.gradient,
+        "uncertainty": config.loss.uncertainty,
+        "sky": config.loss.sky,
+    }
+    if weights["gradient"]:
+        losses["gradient"] = gradient_loss(error, mask)
+    if weights["uncertainty"] and out.log_scale is not None:
+        losses["uncertainty"] = uncertainty_loss(error, mask, out.log_scale.float())
+    if weights["sky"] and bool(batch.sky.any()):
+        losses["sky"] = sky_loss(out.depth_m.float(), batch.sky, SKY_SHARE * config.model.max_depth_m)
+    losses["total"] = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+    return losses
+
+
+def _step(
+    step: int,
+    network: LapDepth,
+    optimizer: torch.optim.AdamW,
+    step_batches: list[Batch],
+    config: TrainConfig,
+    device: torch.device,
+) -> dict[str, float]:
+    network.train()
+    if step >= config.freeze_norms_at * config.steps:
+        for module in network.decoder.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+    rate = learning_rate(step, config.steps, config.optimizer)
+    for parameters in optimizer.param_groups:
+        parameters["lr"] = rate * parameters["factor"]
+    optimizer.zero_grad(set_to_none=True)
+    parts = {"lr": rate}
+    for group, batch in zip(config.groups, step_batches, strict=True):
+        losses = group_loss(network, _to(batch, device), config)
+        if not math.isfinite(losses["total"].item()):
+            raise _stopped(step, group, batch, config)
+        (losses["total"] * group.weight).backward()
+        parts |= {f"{group.name}/{name}": loss.item() for name, loss in losses.items()}
+    if config.optimizer.clip_norm is not None:
+        parts["gradient_norm"] = float(nn.utils.clip_grad_norm_(network.parameters(), config.optimizer.clip_norm))
+    optimizer.step()
+    return parts
+
+
+def _stopped(step: int, group: GroupSettings, batch: Batch, config: TrainConfig) -> TrainingStoppedError:
+    path = config.output / f"nan-step-{step:08d}.safetensors"
+    save_file({"image": batch.image, "depth_m": batch.depth_m, "focal_px": batch.focal_px}, path)
+    return TrainingStoppedError(
+        f"the loss of group '{group.name}' is not finite at step {step}; its batch is in {path}. "
+        "Look at it, lower optimizer.lr or set optimizer.clip_norm, and go on with --resume"
+    )
+
+
+def _to(batch: Batch, device: torch.device) -> Batch:
+    return Batch(
+        batch.image.to(device, memory_format=torch.channels_last, non_blocking=True),
+        batch.depth_m.to(device, non_blocking=True),
+        batch.sky.to(device, non_blocking=True),
+        batch.focal_px.to(device, non_blocking=True),
+    )
+
+
+def _stream(group: GroupSettings, config: TrainConfig, first_step: int) -> Iterator[Batch]:
+    sources = []
+    for settings in group.sources:
+        rows = read_manifest(config.data_root / settings.manifest, settings.split)
+        if settings.folds:
+            rows, _ = divide(rows, settings.fold, settings.folds)
+        sources.append(Source(rows, settings.repeat, settings.window, settings.sky))
+    dataset = CounterDataset(sources, group.crop, group.augment, config.seed)
+    return batches(dataset, group.batch, first_step, config.steps, config.workers)
+
+
+def _state(network: LapDepth, average: AveragedModel | None, optimizer: torch.optim.AdamW) -> dict[str, Any]:
+    return {
+        "network": network.state_dict(),
+        "average": average.state_dict() if average is not None else None,
+        "optimizer": optimizer.state_dict(),
+    }
+
+
+def _restore(
+    state: dict[str, Any], network: LapDepth, average: AveragedModel | None, optimizer: torch.optim.AdamW
+) -> int:
+    network.load_state_dict(state["network"])
+    if average is not None:
+        average.load_state_dict(state["average"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])

@@ -1,0 +1,44 @@
+"""Checkpoints of a run: written beside the old one and renamed, read by PyTorch's restricted reader."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lapdepth.errors import ModelError
+from lapdepth.io.files import atomic_path
+
+PATTERN = "checkpoint-*.pt"
+KEEP = 2
+"""Checkpoints kept, so that one remains should the newest be damaged."""
+
+
+def save_state(folder: Path, step: int, state: dict[str, Any]) -> Path:
+    """Write the state after `step` steps and drop all but the newest `KEEP`."""
+    path = folder / f"checkpoint-{step:08d}.pt"
+    with atomic_path(path) as scratch:
+        torch.save({"step": step, **state}, scratch)
+    for old in sorted(folder.glob(PATTERN))[:-KEEP]:
+        old.unlink()
+    return path
+
+
+def load_newest_state(folder: Path) -> dict[str, Any] | None:
+    """The newest readable checkpoint of a run, or `None` where there is none.
+
+    Raises:
+        ModelError: There are checkpoints, and none can be read.
+    """
+    paths = sorted(folder.glob(PATTERN), reverse=True)
+    for path in paths:
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+            continue
+        return state
+    if paths:
+        raise ModelError(f"no checkpoint in {folder} can be read; start again in another folder")
+    return None

@@ -1,0 +1,202 @@
+import errno
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lapdepth.errors import InputError, OutputError, ReadError
+from lapdepth.io.files import atomic_path, expand_inputs, read_bytes, write_bytes, write_encoded, write_json
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def full(*_args, **_kwargs):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+def test_atomic_path_replaces_and_keeps_suffix(tmp_path):
+    target = tmp_path / "a.png"
+    target.write_text("old")
+    with atomic_path(target) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".png"
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+    assert names(tmp_path) == ["a.png"]
+
+
+def test_new_file_has_ordinary_permissions(tmp_path):
+    write_bytes(tmp_path / "a", b"1")
+    touch(tmp_path / "b")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, RuntimeError, MemoryError])
+def test_interrupted_leaves_what_was_there(tmp_path, raised):
+    target = tmp_path / "a.png"
+    target.write_text("old")
+    with pytest.raises(raised), atomic_path(target) as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise raised
+    assert names(tmp_path) == ["a.png"]
+    assert target.read_text() == "old"
+
+
+@pytest.mark.parametrize("where", ["os.replace", "pathlib.Path.write_bytes"])
+def test_full_disk_leaves_nothing(tmp_path, monkeypatch, where):
+    monkeypatch.setattr(where, full)
+    with pytest.raises(OutputError, match=r"cannot write .*a\.bin: No space left on device$"):
+        write_bytes(tmp_path / "a.bin", b"1")
+    assert names(tmp_path) == []
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(OutputError, match=r"folder .*none does not exist"):
+        write_bytes(tmp_path / "none" / "a.bin", b"1")
+
+
+def test_target_is_a_folder(tmp_path):
+    with pytest.raises(OutputError, match="folder or a device"):
+        write_bytes(tmp_path, b"1")
+
+
+def test_target_is_a_pipe_and_stays_one(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="folder or a device"):
+        write_bytes(tmp_path / "pipe", b"1")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_link_stays_a_link(tmp_path):
+    (tmp_path / "other").mkdir()
+    real = touch(tmp_path / "other" / "real.bin")
+    (tmp_path / "link.bin").symlink_to(real)
+    write_bytes(tmp_path / "link.bin", b"new")
+    assert (tmp_path / "link.bin").is_symlink()
+    assert real.read_bytes() == b"new"
+
+
+def test_writer_that_writes_nothing_is_an_error(tmp_path):
+    with pytest.raises(OutputError, match="wrote nothing"), atomic_path(tmp_path / "a.avi"):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="Permission denied"):
+        write_bytes(tmp_path / "a", b"1")
+
+
+def test_encoder_that_returns_false(tmp_path, monkeypatch):
+    monkeypatch.setattr("cv2.imencode", lambda *_: (False, None))
+    with pytest.raises(OutputError, match="failed to encode uint8"):
+        write_encoded(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
+
+
+def test_encoder_that_raises(tmp_path):
+    with pytest.raises(OutputError, match=r"cannot write .*a\.unknown"):
+        write_encoded(tmp_path / "a.unknown", np.zeros((2, 2), np.uint8))
+    assert names(tmp_path) == []
+
+
+def test_json(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"b": [1, 2.5], "a": "ü"})
+    assert path.read_text(encoding="utf-8") == '{\n  "a": "ü",\n  "b": [\n    1,\n    2.5\n  ]\n}\n'
+    assert json.loads(path.read_bytes()) == {"a": "ü", "b": [1, 2.5]}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32(1), Path("x"), {1: 0, "a": 0}])
+def test_not_json(tmp_path, value):
+    with pytest.raises(InputError, match=r"cannot write .*a\.json"):
+        write_json(tmp_path / "a.json", {"key": value})
+    assert names(tmp_path) == []
+
+
+def test_read_bytes_limits(tmp_path, monkeypatch):
+    monkeypatch.setattr("lapdepth.io.files.MAX_BYTES", 3)
+    (tmp_path / "a").write_bytes(b"123")
+    assert read_bytes(tmp_path / "a", "x") == b"123"
+    (tmp_path / "a").write_bytes(b"1234")
+    with pytest.raises(ReadError, match="4 bytes; expected x of at most 3"):
+        read_bytes(tmp_path / "a", "x")
+
+
+def test_read_bytes_does_not_wait_for_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ReadError, match="pipe or a device"):
+        read_bytes(tmp_path / "pipe", "x")
+
+
+def test_read_bytes_zero_byte_in_name():
+    with pytest.raises(ReadError, match="cannot read"):
+        read_bytes(Path("a\0b"), "x")
+
+
+def test_folder_is_searched_below_sorted_without_hidden(tmp_path):
+    wanted = [touch(tmp_path / name) for name in ("a.JPG", "b.png", "sub/c.tiff", "sub/deep/d.webp")]
+    for name in ("notes.txt", ".hidden.png", "._a.JPG", ".thumbs/e.png", "f.gif"):
+        touch(tmp_path / name)
+    (tmp_path / "folder.png").mkdir()
+    assert expand_inputs([str(tmp_path)]) == wanted
+
+
+def test_glob_and_duplicates_keep_order(tmp_path, monkeypatch):
+    a, b, c = (touch(tmp_path / name) for name in ("a.png", "b.png", "sub/c.png"))
+    touch(tmp_path / "notes.txt")
+    assert expand_inputs([str(b), f"{tmp_path}/**/*"]) == [b, a, c]
+    monkeypatch.chdir(tmp_path)
+    assert expand_inputs(["./a.png", "sub/../a.png", str(a), "*.png"]) == [Path("a.png"), Path("b.png")]
+
+
+def test_name_that_looks_like_a_pattern(tmp_path):
+    path = touch(tmp_path / "[1].jpg")
+    assert expand_inputs([str(path)]) == [path]
+
+
+def test_named_file_is_taken_whatever_its_suffix_and_even_if_missing(tmp_path):
+    odd = touch(tmp_path / "picture.dat")
+    missing = tmp_path / "missing.png"
+    assert expand_inputs([str(odd), str(missing)]) == [odd, missing]
+
+
+@pytest.mark.parametrize("url", ["http://a/b.png", "https://a/*.png", "rtsp://cam", "s3://b/k.jpg"])
+def test_url(url):
+    with pytest.raises(InputError, match="download it first"):
+        expand_inputs([url])
+
+
+def test_empty_text_is_not_the_current_folder():
+    with pytest.raises(InputError, match="empty text"):
+        expand_inputs([""])
+
+
+@pytest.mark.parametrize("text", ["", "/*.png", "/**/*.jpg"])
+def test_nothing_found(tmp_path, text):
+    touch(tmp_path / "notes.txt")
+    with pytest.raises(ReadError, match="no pictures in"):
+        expand_inputs([f"{tmp_path}{text}"])
+
+
+def test_missing_folder_by_its_slash(tmp_path):
+    with pytest.raises(ReadError, match="does not exist"):
+        expand_inputs([f"{tmp_path}/none/"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anywhere")
+def test_unreadable_folder(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0)
+    with pytest.raises(ReadError, match="Permission denied"):
+        expand_inputs([str(tmp_path)])
