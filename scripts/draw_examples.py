@@ -692,12 +692,7 @@ def planks(h: Hit) -> Surface:
     x, z, ft = h.p[:, 0], h.p[:, 2], h.foot
     i = np.floor(x / 0.14)
     j = np.floor((z + 3 * cell(i)) / 1.2)
-    tone = (
-        0.82
-        + 0.36 * cell(i, j)
-        + 0.07 * ROUGH(x * 7 + 3 * i, z + j, 4.0, ft)
-        + 0.10 * LEAF(x * 6 + i, z * 0.5 + j, 3.0, ft)
-    )
+    tone = 0.82 + 0.36 * cell(i, j) + 0.07 * ROUGH(x * 7 + 3 * i, z + j, 4.0, ft) + 0.10 * LEAF(x * 6 + i, z * 0.5 + j, 3.0, ft)
     ex, ez = np.mod(x, 0.14), np.mod(z + 3 * cell(i), 1.2)
     seam = (np.minimum(ex, 0.14 - ex) < 0.0015 + ft / 2) | (np.minimum(ez, 1.2 - ez) < 0.0015 + ft / 2)
     tone *= 1 - 0.55 * seam * np.minimum(1, 0.003 / (ft + 1e-4))
@@ -873,9 +868,7 @@ def room() -> Scene:
                for i in (-1, 1) for k in (-1, 1)]  # fmt: skip
     top = FLOOR - 0.418
     for k, (cover, yaw) in enumerate((([0.25, 0.05, 0.04], 20), ([0.45, 0.43, 0.38], 31), ([0.04, 0.10, 0.14], 12))):
-        shapes.append(
-            box((-0.58, top - 0.015 - 0.03 * k, 3.05), (0.24, 0.028, 0.17), plain(cover, 0.05, 0.2), yaw, 0.004)
-        )
+        shapes.append(box((-0.58, top - 0.015 - 0.03 * k, 3.05), (0.24, 0.028, 0.17), plain(cover, 0.05, 0.2), yaw, 0.004))
     shapes.append(ball((-0.18, top - 0.04, 3.1), (0.14, 0.05, 0.14), plain([0.40, 0.38, 0.33], 0.03, 0.6)))
     for dx, dz, fruit in (
         (-0.05, 0, [0.45, 0.20, 0.02]),
@@ -905,13 +898,9 @@ def room() -> Scene:
     for i in range(12):  # points on the window, and on one behind the camera; maps 140 degrees wide
         u, v = (i % 4 + 0.5) / 4, (i // 4 + 0.5) / 3
         eye, r = (x0 + 0.12, PANE[2] + v * 1.1, PANE[0] + u), f32([[0, 0, -1], [0, 1, 0], [1, 0, 0]])
-        lights.append(
-            Light(Camera(760, 760, 140.0, 380.0, 380.0, r, f32(eye)), f32([1, 1.03, 1.08]) * 0.60, shapes, 3.0)
-        )
+        lights.append(Light(Camera(760, 760, 140.0, 380.0, 380.0, r, f32(eye)), f32([1, 1.03, 1.08]) * 0.60, shapes, 3.0))
         eye = (-1.0 + 2.6 * u, -0.8 + 1.0 * v, z0 + 0.1)
-        lights.append(
-            Light(Camera(760, 760, 140.0, 380.0, 380.0, o=f32(eye)), f32([1, 0.97, 0.92]) * 0.40, shapes, 3.0)
-        )
+        lights.append(Light(Camera(760, 760, 140.0, 380.0, 380.0, o=f32(eye)), f32([1, 0.97, 0.92]) * 0.40, shapes, 3.0))
     for way in sky_dome(32, full=True):
         tint = f32([1.0, 0.95, 0.86]) * (0.032 if way[1] < 0 else 0.018)
         lights.append(Light(toward(-way, (mx, my, mz), (2.4, 1.4, 3), 70), tint, shapes, 2.0, 0.15))

@@ -68,9 +68,7 @@ class Intrinsics:
             320
         """
         if not (math.isfinite(fov_deg) and 1 <= fov_deg <= 179):
-            raise InputError(
-                f"field of view is {fov_deg} degrees; give the horizontal angle, between 1 and 179 degrees"
-            )
+            raise InputError(f"field of view is {fov_deg} degrees; give the horizontal angle, between 1 and 179 degrees")
         return cls.from_focal(width, height, width / (2 * math.tan(math.radians(fov_deg) / 2)))
 
     @property
@@ -144,7 +142,7 @@ def distance_from_depth(depth_m: FloatArray, intrinsics: Intrinsics) -> FloatArr
     The two agree in the middle of the picture and differ by 1 / cos(angle off axis) elsewhere: 15 % at 30 degrees.
     """
     _check_size(depth_m, intrinsics)
-    return depth_m * np.linalg.norm(intrinsics.rays(), axis=-1)
+    return depth_m * np.asarray(np.linalg.norm(intrinsics.rays(), axis=-1), np.float32)
 
 
 def _check_size(depth_m: FloatArray, intrinsics: Intrinsics) -> None:

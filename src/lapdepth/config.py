@@ -66,7 +66,7 @@ class ModelConfig(Settings):
             depth, from min_depth_m to max_depth_m.
         min_depth_m: Lower end of the range, only for `log`.
         max_depth_m: Upper end of the range in metres, at the training focal length.
-        far_m: Depth at the training focal length from which on nothing is measured: sky, or too far to tell. `None`: no such limit.
+        far_m: Depth at the training focal length from which on there is sky, or what is too far to tell. `None`: no limit.
         working_size: (height, width): pictures are scaled, aspect kept, to about as many pixels.
         focal_px: Focal length in pixels of the training pictures at the working size. `None`: unknown, so that metres do not
             follow the camera.

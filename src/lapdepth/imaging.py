@@ -45,9 +45,7 @@ class Fitted:
         if self.size == self.original_size:
             return np.ascontiguousarray(values)
         original_height, original_width = self.original_size
-        return np.asarray(
-            cv2.resize(values, (original_width, original_height), interpolation=cv2.INTER_LINEAR), np.float32
-        )
+        return np.asarray(cv2.resize(values, (original_width, original_height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def fit(image: ByteArray, stride: int, working_size: tuple[int, int] | None) -> Fitted:
@@ -66,9 +64,7 @@ def fit(image: ByteArray, stride: int, working_size: tuple[int, int] | None) -> 
     """
     check_rgb(image)
     height, width = image.shape[:2]
-    new_height, new_width = (
-        (height, width) if working_size is None else _scaled_size(height, width, working_size, stride)
-    )
+    new_height, new_width = (height, width) if working_size is None else _scaled_size(height, width, working_size, stride)
     if (new_height, new_width) != (height, width):
         shrinks = new_width < width
         image = np.asarray(
@@ -100,16 +96,14 @@ def check_rgb(image: ByteArray) -> None:
     """Raise `InputError` unless `image` is (H, W, 3) uint8 with sides of at least `MIN_SIDE` pixels."""
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(
-            f"picture is {got}; expected an (H, W, 3) uint8 RGB array (lapdepth.io.images.read_image makes one)"
-        )
+        raise InputError(f"picture is {got}; expected an (H, W, 3) uint8 RGB array (lapdepth.io.images.read_image makes one)")
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise InputError(f"picture is {height}x{width}; both sides must be at least {MIN_SIDE} pixels")
 
 
 def _scaled_size(height: int, width: int, working_size: tuple[int, int], stride: int) -> tuple[int, int]:
-    """The size with the wanted number of pixels, or up to 5 % smaller a side where that leaves less padding to compute."""
+    """The size with the wanted number of pixels, or up to 5 % smaller a side where that wastes less on padding."""
     scale = math.sqrt(working_size[0] * working_size[1] / (height * width))
     scales = [scale] + [side * scale // stride * stride / side for side in (height, width)]
     sizes = [
@@ -117,4 +111,8 @@ def _scaled_size(height: int, width: int, working_size: tuple[int, int], stride:
         for smaller in scales
         if smaller >= 0.95 * scale
     ]
-    return min(sizes, key=lambda size: math.prod(math.ceil(side / stride) for side in size))
+
+    def share_used(size: tuple[int, int]) -> float:
+        return math.prod(side / (math.ceil(side / stride) * stride) for side in size)
+
+    return max(sizes, key=share_used)

@@ -41,9 +41,7 @@ def find_model(model: str | Path) -> Path:
         return path
     if isinstance(model, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not path.parent.exists():
         return _download(model)
-    raise ModelError(
-        f"no model '{model}'; give {", ".join(EMBEDDED)}, a model folder, an .onnx file or a hub id"
-    )
+    raise ModelError(f"no model '{model}'; give {', '.join(EMBEDDED)}, a model folder, an .onnx file or a hub id")
 
 
 def tell_licence_once(name: str, licence: str) -> None:

@@ -81,9 +81,7 @@ def test_invalid_is_grey_whatever_it_holds():
     assert (colorize(depth_m, valid)[0, :3] == INVALID_RGB).all()
 
 
-@pytest.mark.parametrize(
-    ("size", "wide"), [((100, 200), False), ((100, 202), True), ((60, 20), False), ((8, 8), False)]
-)
+@pytest.mark.parametrize(("size", "wide"), [((100, 200), False), ((100, 202), True), ((60, 20), False), ((8, 8), False)])
 def test_compare_layout(size, wide):
     height, width = size
     image = np.full((*size, 3), 10, np.uint8)

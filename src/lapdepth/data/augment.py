@@ -108,16 +108,12 @@ def resize_depth(depth_m: FloatArray, height: int, width: int) -> FloatArray:
     return out
 
 
-def _rotate(
-    image: ByteArray, depth_m: FloatArray, camera: Intrinsics, angle_deg: float
-) -> tuple[ByteArray, FloatArray]:
+def _rotate(image: ByteArray, depth_m: FloatArray, camera: Intrinsics, angle_deg: float) -> tuple[ByteArray, FloatArray]:
     """Roll about the principal point, which leaves depth along the optical axis as it is."""
     matrix = cv2.getRotationMatrix2D((camera.cx_px, camera.cy_px), angle_deg, 1.0)
     size = (camera.width, camera.height)
     turned = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    depth = cv2.warpAffine(
-        depth_m, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0
-    )
+    depth = cv2.warpAffine(depth_m, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(turned, np.uint8), np.asarray(depth, np.float32)
 
 

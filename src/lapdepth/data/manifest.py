@@ -5,9 +5,9 @@ Layout: a CSV with a header and one picture a row, paths relative to the CSV's f
     image, depth, units_per_metre, fx_px, fy_px, cx_px, cy_px, split[, scene, ...]
 
 `depth` is a 16- or 8-bit one-channel PNG at the picture's own size; metres = value / units_per_metre along the optical axis,
-0 is not measured. An 8-bit code v stands for the values from v to v + 1, so half a code is added. `split` is any word, such as train
-or test. `scene` groups pictures that must not be divided between training and test; without it, neighbours in the list are taken
-to be of one room or drive. Further columns are ignored.
+0 is not measured. An 8-bit code v stands for the values from v to v + 1, so half a code is added. `split` is any word, such
+as train or test. `scene` groups pictures that must not be divided between training and test; without it, neighbours in the
+list are taken to be of one room or drive. Further columns are ignored.
 """
 
 from __future__ import annotations
@@ -129,5 +129,13 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
         raise ConfigError(f"{path}:{line}: units_per_metre, fx_px and fy_px must be positive and finite")
     folder = path.parent
     return Row(
-        folder / cells["image"], folder / cells["depth"], *numbers, cells["split"] or "", cells.get("scene") or ""
+        folder / cells["image"],
+        folder / cells["depth"],
+        units_per_metre=numbers[0],
+        fx_px=numbers[1],
+        fy_px=numbers[2],
+        cx_px=numbers[3],
+        cy_px=numbers[4],
+        split=cells["split"] or "",
+        scene=cells.get("scene") or "",
     )

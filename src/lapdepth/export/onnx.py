@@ -88,7 +88,7 @@ def compare_with_torch(network: LapDepth, path: Path) -> float:
 
 def _to_onnx(network: LapDepth) -> onnx.ModelProto:
     stride = network.config.stride
-    module = _Outputs(fold(network).to("cpu", memory_format=torch.contiguous_format)).eval()
+    module = _Outputs(fold(network).to("cpu").to(memory_format=torch.contiguous_format)).eval()
     names = [OUTPUT_DEPTH, OUTPUT_LOG_SCALE] if network.config.uncertainty else [OUTPUT_DEPTH]
     sizes = {0: Dim("batch"), 2: stride * Dim("height_in_strides"), 3: stride * Dim("width_in_strides")}
     # A batch of two: PyTorch would take a size of one for a constant.

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from lapdepth.camera import FloatArray
 from lapdepth.config import ModelConfig
 from lapdepth.errors import MissingExtraError, ModelError
-from lapdepth.zoo import ONNX_FILE, WEIGHTS_FILE, find_model, tell_licence_once
+from lapdepth.zoo import CONFIG_FILE, ONNX_FILE, WEIGHTS_FILE, find_model, tell_licence_once
 
 EngineName = Literal["auto", "onnx", "torch"]
 
@@ -62,3 +62,22 @@ def open_engine(model: str | Path, engine: EngineName = "auto", device: str | No
         opened = TorchEngine(path, device)
     tell_licence_once(opened.config.name, opened.config.licence)
     return opened
+
+
+def read_model_config(model: str | Path) -> tuple[ModelConfig, list[Path]]:
+    """The configuration of a model, and its files, without PyTorch.
+
+    Raises:
+        ModelError: No such model, or it cannot be read.
+    """
+    path = find_model(model)
+    if path.is_dir():
+        config_file = path / CONFIG_FILE
+        try:
+            config = ModelConfig.from_json(config_file.read_bytes(), str(config_file))
+        except OSError as error:
+            raise ModelError(f"cannot read {config_file}: {error.strerror}; a model folder holds {CONFIG_FILE}") from None
+        return config, sorted(file for file in path.iterdir() if file.is_file())
+    from lapdepth.inference.onnx_engine import OnnxEngine
+
+    return OnnxEngine(path).config, [path]

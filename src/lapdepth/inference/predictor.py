@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, overload
 
@@ -56,9 +55,7 @@ class DepthPredictor:
         self._told_assumption = False
 
     @classmethod
-    def from_pretrained(
-        cls, model: str | Path = "default", engine: EngineName = "auto", device: str | None = None
-    ) -> Self:
+    def from_pretrained(cls, model: str | Path = "default", engine: EngineName = "auto", device: str | None = None) -> Self:
         """Open a model.
 
         Args:
@@ -90,7 +87,7 @@ class DepthPredictor:
     @overload
     def __call__(
         self,
-        image: Sequence[PictureInput],
+        image: list[PictureInput] | tuple[PictureInput, ...],
         *,
         focal_px: float | None = None,
         fov_deg: float | None = None,
@@ -99,7 +96,7 @@ class DepthPredictor:
     ) -> list[DepthResult]: ...
     def __call__(
         self,
-        image: PictureInput | Sequence[PictureInput],
+        image: PictureInput | list[PictureInput] | tuple[PictureInput, ...],
         *,
         focal_px: float | None = None,
         fov_deg: float | None = None,
@@ -179,7 +176,7 @@ class DepthPredictor:
             other_m[..., :width] = other_m[..., :width][..., ::-1].copy()
             if sureness is None:
                 sureness = confidence.from_flip(depth_m, other_m)
-            depth_m = (depth_m + other_m) / 2
+            depth_m = np.float32(0.5) * (depth_m + other_m)
         return depth_m, sureness
 
     def _infer(self, tensor: FloatArray) -> tuple[FloatArray, FloatArray | None]:

@@ -31,13 +31,13 @@ class TorchEngine:
 
     def __init__(self, folder: Path, device: str | None = None) -> None:
         self._device = device or _best_device()
-        self._network = fold(load_model(folder)).to(self._device, memory_format=torch.channels_last)
+        self._network = fold(load_model(folder)).to(self._device).to(memory_format=torch.channels_last)
         self.config = self._network.config
 
     def __call__(self, image: FloatArray) -> tuple[FloatArray, FloatArray | None]:
         """As `OnnxEngine.__call__`."""
         with torch.inference_mode():
-            out = self._network(torch.from_numpy(image).to(self._device, memory_format=torch.channels_last))
+            out = self._network(torch.from_numpy(image).to(self._device).to(memory_format=torch.channels_last))
         depth_m = np.asarray(out.depth_m.cpu().numpy(), np.float32)
         return depth_m, None if out.log_scale is None else np.asarray(out.log_scale.cpu().numpy(), np.float32)
 

@@ -60,9 +60,7 @@ def color_range(
     return float(near_m), float(far_m)
 
 
-def colorize(
-    depth_m: FloatArray, valid: BoolArray, near_m: float | None = None, far_m: float | None = None
-) -> ByteArray:
+def colorize(depth_m: FloatArray, valid: BoolArray, near_m: float | None = None, far_m: float | None = None) -> ByteArray:
     """Depth as colour: near red, far dark blue, invalid grey. Arguments and errors are those of `color_range`.
 
     Returns:

@@ -53,12 +53,7 @@ class DepthFile:
 def check_depth(depth_m: FloatArray, valid: BoolArray) -> None:
     """Raise `InputError` unless both are (H, W), float and bool, and every valid depth is positive and finite."""
     for name, array, kind in (("depth_m", depth_m, np.floating), ("valid", valid, np.bool_)):
-        if (
-            not isinstance(array, np.ndarray)
-            or array.ndim != 2
-            or not array.size
-            or not np.issubdtype(array.dtype, kind)
-        ):
+        if not isinstance(array, np.ndarray) or array.ndim != 2 or not array.size or not np.issubdtype(array.dtype, kind):
             got = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
             raise InputError(f"{name} is {got}; expected an (H, W) array of {'bool' if name == 'valid' else 'float32'}")
     if depth_m.shape != valid.shape:
@@ -202,9 +197,7 @@ def _depth_file(arrays: dict[str, npt.NDArray[Any]]) -> DepthFile:
         raise InputError(f"confidence is {confidence.dtype} {confidence.shape}, not float32 {depth_m.shape}")
     fx, fy, cx, cy = (float(value) for value in arrays["intrinsics"])
     intrinsics = Intrinsics(depth_m.shape[1], depth_m.shape[0], fx, fy, cx, cy)
-    return DepthFile(
-        depth_m.astype(np.float32), valid, confidence, intrinsics, dict(json.loads(str(arrays["metadata"])))
-    )
+    return DepthFile(depth_m.astype(np.float32), valid, confidence, intrinsics, dict(json.loads(str(arrays["metadata"]))))
 
 
 def _decode(data: bytes) -> npt.NDArray[Any] | None:
@@ -216,9 +209,7 @@ def _decode(data: bytes) -> npt.NDArray[Any] | None:
 
 def _check_scale(units_per_metre: float) -> None:
     if not (math.isfinite(units_per_metre) and units_per_metre > 0):
-        raise InputError(
-            f"units_per_metre is {units_per_metre}; expected a positive number, such as {UNITS_PER_METRE:g}"
-        )
+        raise InputError(f"units_per_metre is {units_per_metre}; expected a positive number, such as {UNITS_PER_METRE:g}")
 
 
 def _misfit(nearest_m: float, farthest_m: float, units_per_metre: float) -> str:

@@ -69,9 +69,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def write_encoded(
-    path: Path, pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], params: Sequence[int] = ()
-) -> None:
+def write_encoded(path: Path, pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], params: Sequence[int] = ()) -> None:
     """Encode pixels with OpenCV by the suffix of `path`, and write them.
 
     Args:
@@ -87,9 +85,7 @@ def write_encoded(
     except cv2.error as error:
         raise OutputError(f"cannot write {path}: {error.err or 'OpenCV failed to encode it'}") from error
     if not done:
-        raise OutputError(
-            f"cannot write {path}: OpenCV failed to encode {pixels.dtype} {pixels.shape} as {path.suffix}"
-        )
+        raise OutputError(f"cannot write {path}: OpenCV failed to encode {pixels.dtype} {pixels.shape} as {path.suffix}")
     write_bytes(path, data.tobytes())
 
 
@@ -103,9 +99,7 @@ def write_json(path: Path, data: object) -> None:
     try:
         text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise InputError(
-            f"cannot write {path}: {error}; only finite numbers, text, lists and dicts are JSON"
-        ) from error
+        raise InputError(f"cannot write {path}: {error}; only finite numbers, text, lists and dicts are JSON") from error
     write_bytes(path, (text + "\n").encode())
 
 

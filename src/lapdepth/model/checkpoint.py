@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from lapdepth.config import ModelConfig
@@ -101,7 +101,8 @@ def save_model(network: LapDepth, folder: Path, half: bool = False) -> None:
             made = Path(scratch) / folder.name
             made.mkdir()
             (made / CONFIG_FILE).write_text(network.config.to_json(), encoding="utf-8")
-            save_file(weights, made / WEIGHTS_FILE, metadata={"format": "pt"})
+            # Through bytes: the library's own writer makes files that only their owner may read.
+            (made / WEIGHTS_FILE).write_bytes(save(weights, metadata={"format": "pt"}))
             if folder.exists():
                 shutil.move(folder, Path(scratch) / "replaced")
             made.rename(folder)

@@ -50,9 +50,7 @@ class Level(nn.Module):
         outputs: 1, or 2 where the level also predicts the uncertainty.
     """
 
-    def __init__(
-        self, make: BlockFactory, below: int, skip: int, width: int, head: Sequence[int], outputs: int
-    ) -> None:
+    def __init__(self, make: BlockFactory, below: int, skip: int, width: int, head: Sequence[int], outputs: int) -> None:
         super().__init__()
         self.up = make.pre_up(below, width if skip else width - GUIDES)
         self.skip = make.pre_conv(width + skip, width - GUIDES, 1) if skip else None
@@ -90,9 +88,7 @@ class ResidualDecoder(nn.Module):
         uncertainty: Whether the finest head also predicts the scale of the error.
     """
 
-    def __init__(
-        self, encoder_channels: Sequence[int], config: DecoderConfig, make: BlockFactory, uncertainty: bool
-    ) -> None:
+    def __init__(self, encoder_channels: Sequence[int], config: DecoderConfig, make: BlockFactory, uncertainty: bool) -> None:
         super().__init__()
         widths, heads = config.widths, config.heads
         self.aspp = DenseASPP(make, encoder_channels[-1], config.aspp_width, widths[0], config.dilations)

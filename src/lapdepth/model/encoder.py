@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import timm
 import torch
@@ -76,11 +76,9 @@ class TimmEncoder(Encoder):
             close = difflib.get_close_matches(name, known, n=3)
             raise ConfigError(f"timm has no encoder '{name}'; close names: {', '.join(close) or 'none'}")
         try:
-            body = timm.create_model(name, pretrained=False, features_only=True)
+            body: Any = timm.create_model(name, pretrained=False, features_only=True)
         except (RuntimeError, AttributeError, ValueError, AssertionError) as error:
-            raise ConfigError(
-                f"encoder '{name}' gives no pyramid of features ({error}); choose a convolutional one"
-            ) from None
+            raise ConfigError(f"encoder '{name}' gives no pyramid of features ({error}); choose a convolutional one") from None
         strides = tuple(body.feature_info.reduction())
         if not set(wanted) <= set(strides):
             raise ConfigError(
@@ -88,13 +86,14 @@ class TimmEncoder(Encoder):
                 "Choose one such as mobilenetv2_100 or resnext101_32x8d.tv_in1k"
             )
         indices = tuple(strides.index(stride) for stride in wanted)
-        self.body = timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=indices)
-        last = self.body.feature_info.module_name()[-1].split(".")
+        body = timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=indices)
+        last = body.feature_info.module_name()[-1].split(".")
         if last[0] == "blocks" and len(last) > 1:
             # timm keeps, and runs, the stages behind the last feature of such networks.
-            self.body.blocks = self.body.blocks[: int(last[1]) + 1]
-        self.channels = tuple(self.body.feature_info.channels())
+            body.blocks = body.blocks[: int(last[1]) + 1]
+        self.channels = tuple(body.feature_info.channels())
         self.strides = wanted
+        self.body = body
 
     def forward(self, image: Tensor) -> Sequence[Tensor]:
         """(B, 3, H, W) normalised to features (B, C, H / stride, W / stride), finest first."""
@@ -114,16 +113,14 @@ class DenseNet161Encoder(Encoder):
     def __init__(self, name: str, levels: int, pretrained: bool) -> None:
         super().__init__()
         if levels != 5:
-            raise ConfigError(
-                f"encoder '{name}' has features at strides {self.strides}; use it with 5 levels, not {levels}"
-            )
-        features = timm.create_model(name, pretrained=pretrained).features
+            raise ConfigError(f"encoder '{name}' has features at strides {self.strides}; use it with 5 levels, not {levels}")
+        features: Any = timm.create_model(name, pretrained=pretrained).features
         del features.denseblock4, features.norm5
         self.features = features
 
     def forward(self, image: Tensor) -> Sequence[Tensor]:
         """(B, 3, H, W) normalised to features at strides 2, 4, 8, 16."""
-        net = self.features
+        net: Any = self.features
         taps = [net.conv0(image)]
         x = net.pool0(net.norm0(taps[0]))
         for block, transition in (

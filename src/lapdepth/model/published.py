@@ -77,11 +77,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise ModelError(f"{path} is not a PyTorch checkpoint: {str(error).splitlines()[0] or 'empty'}") from None
-    if (
-        not isinstance(content, dict)
-        or not content
-        or not all(isinstance(tensor, Tensor) for tensor in content.values())
-    ):
+    if not isinstance(content, dict) or not content or not all(isinstance(tensor, Tensor) for tensor in content.values()):
         raise ModelError(f"{path} holds {type(content).__name__}; expected a dictionary of tensors, name by name")
     return content
 

@@ -53,11 +53,9 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
     """
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = starting_network(config).to(device, memory_format=torch.channels_last)
+    network = starting_network(config).to(device).to(memory_format=torch.channels_last)
     network.encoder.freeze(config.freeze)
-    average = (
-        AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True) if config.ema else None
-    )
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True) if config.ema else None
     optimizer = make_optimizer(network, config)
     state = load_newest_state(config.output) if config.output.is_dir() else None
     if state is not None and not resume:
@@ -76,7 +74,7 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
                 save_state(config.output, step + 1, _state(network, average, optimizer))
     finished: nn.Module = network if average is None else average.module
     assert isinstance(finished, LapDepth)
-    save_model(finished.to("cpu", memory_format=torch.contiguous_format), config.output / "model")
+    save_model(finished.to("cpu").to(memory_format=torch.contiguous_format), config.output / "model")
     return config.output / "model"
 
 
@@ -92,9 +90,7 @@ def starting_network(config: TrainConfig) -> LapDepth:
         try:
             network.load_state_dict(start.state_dict(), strict=True)
         except RuntimeError as error:
-            raise ConfigError(
-                f"start_from {config.start_from} is of another architecture: {str(error)[:200]}"
-            ) from None
+            raise ConfigError(f"start_from {config.start_from} is of another architecture: {str(error)[:200]}") from None
         return network
     network = build_network(config.model, pretrained=config.encoder_weights == "timm")
     if config.encoder_weights not in ("timm", "none"):
@@ -224,9 +220,7 @@ def _state(network: LapDepth, average: AveragedModel | None, optimizer: torch.op
     }
 
 
-def _restore(
-    state: dict[str, Any], network: LapDepth, average: AveragedModel | None, optimizer: torch.optim.AdamW
-) -> int:
+def _restore(state: dict[str, Any], network: LapDepth, average: AveragedModel | None, optimizer: torch.optim.AdamW) -> int:
     network.load_state_dict(state["network"])
     if average is not None:
         average.load_state_dict(state["average"])

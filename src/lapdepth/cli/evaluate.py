@@ -1,0 +1,98 @@
+"""`lapdepth evaluate`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lapdepth.camera import FloatArray, Intrinsics
+    from lapdepth.evaluation.evaluate import Evaluation
+    from lapdepth.imaging import ByteArray
+
+
+def evaluate(
+    manifest: Annotated[Path, typer.Option(help="CSV of pictures with measured depth.")],
+    protocol: Annotated[str, typer.Option(help="nyu-eigen, kitti-garg, kitti-lapdepth or plain.")],
+    model: Annotated[str, typer.Option(help="Embedded name, model folder, .onnx file or hub id.")] = "default",
+    split: Annotated[str | None, typer.Option(help="Only rows of this split.")] = None,
+    fold: Annotated[str | None, typer.Option(metavar="K/N", help="Only block K of N blocks of scenes, K from 0.")] = None,
+    cap: Annotated[float | None, typer.Option(help="Farthest depth scored, in metres.")] = None,
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers here.")] = None,
+) -> None:
+    """Score a model on pictures with measured depth. The manifest's focal lengths are given to the model."""
+    import re
+
+    from rich.progress import track
+
+    from lapdepth.data.manifest import divide, load_sample, read_manifest
+    from lapdepth.errors import ConfigError
+    from lapdepth.evaluation.evaluate import evaluate as score
+    from lapdepth.evaluation.protocols import find_protocol
+    from lapdepth.inference.predictor import DepthPredictor
+    from lapdepth.io.files import write_json
+
+    rules = find_protocol(protocol)
+    rows = read_manifest(manifest, split)
+    if fold is not None:
+        match = re.fullmatch(r"(\d{1,4})/(\d{1,4})", fold)
+        if match is None:
+            raise ConfigError(f"--fold is '{fold}'; expected K/N, such as 0/5")
+        rows = divide(rows, int(match[1]), int(match[2]))[1]
+    predictor = DepthPredictor.from_pretrained(model)
+
+    def predict(image: ByteArray, camera: Intrinsics) -> tuple[FloatArray, FloatArray | None]:
+        result = predictor(image, focal_px=camera.focal_px, flip=flip)
+        return result.depth_m, result.confidence
+
+    samples = (load_sample(row) for row in track(rows, description="evaluating", transient=True))
+    done = score(predict, samples, rules, cap)
+    _print(done, predictor.config.name, flip)
+    if json_file is not None:
+        write_json(
+            json_file,
+            {
+                "model": predictor.config.name,
+                "protocol": done.protocol,
+                "cap_m": done.cap_m if math.isfinite(done.cap_m) else None,
+                "flip": flip,
+                "images": len(done.per_image),
+                "metrics": done.metrics,
+                "confidence": _confidence(done),
+                "per_image": done.per_image,
+            },
+        )
+
+
+def _print(done: Evaluation, model: str, flip: bool) -> None:
+    from lapdepth.evaluation.metrics import METRICS, bootstrap_intervals
+
+    typer.echo(f"{model}, protocol {done.protocol}, cap {done.cap_m:g} m, flip {flip}, {len(done.per_image)} pictures")
+    intervals = bootstrap_intervals(done.per_image)
+    for name in METRICS:
+        low, high = intervals[name]
+        typer.echo(f"  {name:9} {done.metrics[name]:8.4f}   95 % over scenes {low:.4f} to {high:.4f}")
+    if done.reliability is None or done.ranking is None:
+        typer.echo("  no confidence: this model predicts none (--flip makes one from disagreement)")
+        return
+    typer.echo("  confidence   share   mean   right to 10 %")
+    for i, (share, mean, right) in enumerate(done.reliability.bins):
+        if share > 0:
+            typer.echo(f"  {i / 10:.1f} to {(i + 1) / 10:.1f}   {share:5.3f}  {mean:5.3f}   {right:5.3f}")
+    typer.echo(f"  expected calibration error {done.reliability.calibration_error:.4f}")
+    typer.echo(f"  sparsification error {done.ranking[0]:.4f} (random {done.ranking[1]:.4f}, oracle 0)")
+
+
+def _confidence(done: Evaluation) -> dict[str, object] | None:
+    if done.reliability is None or done.ranking is None:
+        return None
+    return {
+        "expected_calibration_error": done.reliability.calibration_error,
+        "bins": done.reliability.bins.tolist(),
+        "sparsification_error": done.ranking[0],
+        "sparsification_error_random": done.ranking[1],
+    }

@@ -1,0 +1,51 @@
+"""The `lapdepth` command. Each command's file parses, calls the library and prints; heavy imports happen when it runs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from lapdepth import __version__
+from lapdepth.cli import convert, evaluate, export, info, inspect, predict, train
+from lapdepth.errors import LapDepthError
+
+app = typer.Typer(
+    name="lapdepth",
+    help="Depth in metres from one ordinary camera.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (predict.predict, info.info, inspect.inspect, convert.convert, export.export, train.train, evaluate.evaluate):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lapdepth {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Options of the program itself."""
+
+
+def main() -> None:
+    """Run the command line; what the package raises on purpose becomes one line on stderr and exit status 1."""
+    logging.basicConfig(format="lapdepth: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    try:
+        app()
+    except LapDepthError as error:
+        sys.exit(f"lapdepth: error: {error}")
+    except MemoryError:
+        sys.exit("lapdepth: error: out of memory; use smaller pictures, or a smaller model")
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing is wrong.
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,78 @@
+"""Is the confidence honest, and does it rank errors? Both in NumPy.
+
+Legend: N measured pixels of one picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lapdepth.camera import FloatArray
+
+BINS = 10
+TOLERANCE = 0.1
+STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How often depths of a given confidence are right to 10 %.
+
+    Attributes:
+        bins: (BINS, 3) for each tenth of confidence: share of pixels, mean confidence, share that is right to 10 %.
+        calibration_error: Mean over pixels of |mean confidence - share that is right| of their bin.
+    """
+
+    bins: npt.NDArray[np.float64]
+    calibration_error: float
+
+
+class ReliabilityCounter:
+    """Adds up pictures; each counts the same, whatever its number of measured pixels."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros((BINS, 3))
+        self._images = 0
+
+    def add(self, confidence: FloatArray, predicted_m: FloatArray, truth_m: FloatArray) -> None:
+        """Count one picture; all three (N,), N at least 1."""
+        right = np.abs(predicted_m - truth_m) < TOLERANCE * truth_m
+        place = np.clip((confidence * BINS).astype(np.intp), 0, BINS - 1)
+        for column, weights in enumerate((np.ones(len(place)), confidence, right)):
+            self._sums[:, column] += np.bincount(place, weights=weights, minlength=BINS) / len(place)
+        self._images += 1
+
+    def result(self) -> Reliability | None:
+        """What was counted; `None` before the first picture."""
+        if not self._images:
+            return None
+        share = self._sums[:, :1] / self._images
+        within = np.divide(self._sums[:, 1:], self._sums[:, :1], out=np.zeros((BINS, 2)), where=self._sums[:, :1] > 0)
+        return Reliability(np.hstack([share, within]), float(np.sum(share[:, 0] * np.abs(within[:, 0] - within[:, 1]))))
+
+
+def sparsification(confidence: FloatArray, predicted_m: FloatArray, truth_m: FloatArray) -> tuple[float, float]:
+    """How well confidence ranks errors (Ilg et al. 2018): the mean abs_rel left while the least sure pixels are removed.
+
+    Args:
+        confidence: (N,).
+        predicted_m: (N,) metres.
+        truth_m: (N,) metres.
+
+    Returns:
+        The area between the curve by confidence and the oracle's, which removes the worst first; and the same area for removing
+        at random, which is what a useless confidence scores. 0 is perfect.
+    """
+    error = np.abs(predicted_m - truth_m) / truth_m
+    by_confidence = _remaining(error[np.argsort(-confidence, kind="stable")])
+    oracle = _remaining(np.sort(error))
+    return float(np.mean(by_confidence - oracle)), float(np.mean(error.mean() - oracle))
+
+
+def _remaining(error: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Mean error of the first 100 %, 95 %, ... 5 % of the pixels."""
+    kept = np.maximum((len(error) * (1 - np.arange(STEPS) / STEPS)).astype(np.intp), 1)
+    return np.asarray(np.cumsum(error, dtype=np.float64)[kept - 1] / kept, np.float64)
