@@ -1,6 +1,9 @@
 """What all tests share."""
 
+import os
 import sys
 from pathlib import Path
 
+# Tests run side by side, one process a core; threads inside each would only get in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
