@@ -147,16 +147,20 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 def load_toml(path: Path, kind: type[SettingsT], overrides: list[str] | None = None) -> SettingsT:
-    """Read a TOML file into checked settings.
+    """Read a TOML file into checked settings: `read_toml`, then `check_settings`."""
+    return check_settings(read_toml(path, overrides), kind, str(path))
+
+
+def read_toml(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:
+    """Read a TOML file.
 
     Args:
         path: The file.
-        kind: Settings class to make.
         overrides: Changes such as `optimizer.lr=1e-4`; values are TOML, a bare word is a string.
 
     Raises:
         ReadError: The file cannot be read.
-        ConfigError: It is not TOML, a key is unknown or a value out of range.
+        ConfigError: It is not TOML, or an override is not `key=value`.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -166,10 +170,19 @@ def load_toml(path: Path, kind: type[SettingsT], overrides: list[str] | None = N
         raise ConfigError(f"{path} is not TOML: {error}") from None
     for override in overrides or []:
         _apply(data, override)
+    return data
+
+
+def check_settings(data: dict[str, Any], kind: type[SettingsT], source: str) -> SettingsT:
+    """Make settings of plain data.
+
+    Raises:
+        ConfigError: A key is unknown or a value out of range; the message names `source`.
+    """
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_first(error)}") from None
+        raise ConfigError(f"{source}: {_first(error)}") from None
 
 
 def _apply(data: dict[str, Any], override: str) -> None:

@@ -27,6 +27,7 @@ def evaluate(
     """Score a model on pictures with measured depth. The manifest's focal lengths are given to the model."""
     import re
 
+    from rich.console import Console
     from rich.progress import track
 
     from lapdepth.data.manifest import divide, load_sample, read_manifest
@@ -49,7 +50,9 @@ def evaluate(
         result = predictor(image, focal_px=camera.focal_px, flip=flip)
         return result.depth_m, result.confidence
 
-    samples = (load_sample(row) for row in track(rows, description="evaluating", transient=True))
+    console = Console(stderr=True)
+    shown = track(rows, "evaluating", console=console, transient=True, disable=not console.is_terminal)
+    samples = (load_sample(row) for row in shown)
     done = score(predict, samples, rules, cap)
     _print(done, predictor.config.name, flip)
     if json_file is not None:

@@ -45,7 +45,3 @@ def main() -> None:
         sys.exit(f"lapdepth: error: {error}")
     except MemoryError:
         sys.exit("lapdepth: error: out of memory; use smaller pictures, or a smaller model")
-    except BrokenPipeError:
-        # The reader of our output has gone; nothing is wrong.
-        sys.stderr.close()
-        sys.exit(0)

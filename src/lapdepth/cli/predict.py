@@ -43,13 +43,15 @@ def predict(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from lapdepth.errors import LapDepthError, OutputError
-    from lapdepth.inference.batch import output_names, parse_formats, write_result
+    from lapdepth.inference.batch import check_not_overwriting, check_options, output_names, parse_formats, write_result
     from lapdepth.inference.predictor import DepthPredictor
     from lapdepth.io.files import expand_inputs
 
     wanted = parse_formats(formats)
+    check_options(focal_px, fov_deg, png_scale, near_m, far_m)
     paths = expand_inputs(inputs)
-    names = output_names(paths)
+    stems = [output / name for name in output_names(paths)]
+    check_not_overwriting(paths, stems, wanted)
     predictor = DepthPredictor.from_pretrained(model, engine.value, device)
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -57,16 +59,17 @@ def predict(
         raise OutputError(f"cannot make the folder {output}: {error.strerror}") from None
     failed = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("predicting", total=len(paths))
-        for path, name in zip(paths, names, strict=True):
+        for path, stem in zip(paths, stems, strict=True):
             try:
                 result = predictor(path, focal_px=focal_px, fov_deg=fov_deg, native=native, flip=flip)
-                write_result(result, output / name, wanted, png_scale, near_m, far_m)
+                write_result(result, stem, wanted, png_scale, near_m, far_m)
             except (LapDepthError, MemoryError) as error:
                 failed += 1
                 reason = str(error) or "out of memory"
-                progress.console.print(f"lapdepth: error: {reason}", markup=False, highlight=False, soft_wrap=True)
+                console.print(f"lapdepth: error: {reason}", markup=False, highlight=False, soft_wrap=True)
             progress.advance(task)
     typer.echo(f"{len(paths) - failed} of {len(paths)} pictures written to {output}")
     if failed:

@@ -17,8 +17,7 @@ def train(
     from lapdepth.cli.extras import needs_torch
 
     needs_torch("train")
-    from lapdepth.config import load_toml
-    from lapdepth.training.config import TrainConfig
+    from lapdepth.training.config import load_train_config
     from lapdepth.training.loop import train as run
 
-    typer.echo(f"model written to {run(load_toml(config, TrainConfig, changes), resume)}")
+    typer.echo(f"model written to {run(load_train_config(config, changes), resume)}")

@@ -7,14 +7,19 @@ one training focal length, so the scaled picture's target shrinks by s. Nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
+from pydantic import Field
 
 from lapdepth.camera import FloatArray, Intrinsics
-from lapdepth.config import Settings
+from lapdepth.config import Positive, Settings
 from lapdepth.data.sample import Sample
 from lapdepth.imaging import ByteArray
+
+Spread = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 DENSE = 0.5
 """Share of measured pixels from which a depth map is resampled like a picture, not point by point."""
@@ -36,16 +41,16 @@ class AugmentSettings(Settings):
         probability: Of each of the colour changes.
     """
 
-    scale: tuple[float, float] = (1.0, 1.0)
-    rotate_deg: float = 0.0
+    scale: tuple[Positive, Positive] = (1.0, 1.0)
+    rotate_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
     flip: bool = True
-    brightness: float = 0.1
-    gamma: float = 0.1
-    channel_gain: float = 0.1
-    saturation: float = 0.0
-    noise: float = 0.0
-    blur_px: float = 0.0
-    probability: float = 0.5
+    brightness: Spread = 0.1
+    gamma: Spread = 0.1
+    channel_gain: Spread = 0.1
+    saturation: Spread = 0.0
+    noise: Amount = 0.0
+    blur_px: Amount = 0.0
+    probability: Spread = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def resize_depth(depth_m: FloatArray, height: int, width: int) -> FloatArray:
     """
     measured = depth_m > 0
     if measured.mean() > DENSE or height >= depth_m.shape[0]:
-        return np.asarray(cv2.resize(depth_m, (width, height), interpolation=cv2.INTER_NEAREST), np.float32)
+        return np.asarray(cv2.resize(depth_m, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), np.float32)
     rows, columns = np.nonzero(measured)
     values = depth_m[rows, columns]
     order = np.argsort(-values, kind="stable")

@@ -21,6 +21,7 @@ from lapdepth.data.augment import AugmentSettings, Example, augment
 from lapdepth.data.manifest import Row, load_sample
 from lapdepth.data.sample import Sample
 from lapdepth.data.sky import bright_sky
+from lapdepth.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,15 @@ class CounterDataset(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         size: (height, width) of the crops.
         settings: Augmentation.
         seed: Seed of everything random.
+
+    Raises:
+        ConfigError: There is no row.
     """
 
     def __init__(self, sources: Sequence[Source], size: tuple[int, int], settings: AugmentSettings, seed: int) -> None:
         self.items = [(source, row) for source in sources for row in source.rows for _ in range(source.repeat)]
+        if not self.items:
+            raise ConfigError("no picture is left to train on; use more folds, or 0 folds to hold nothing out")
         self.size = size
         self.settings = settings
         self.seed = seed
@@ -108,13 +114,19 @@ def _windowed(sample: Sample, window: tuple[int, int, int, int] | None) -> Sampl
     if window is None:
         return sample
     left, top, width, height = window
+    camera = sample.intrinsics
+    if min(left, top) < 0 or min(width, height) < 1 or left + width > camera.width or top + height > camera.height:
+        raise ConfigError(
+            f"window is {list(window)}, picture '{sample.name}' {camera.width}x{camera.height}; "
+            "the window is (left, top, width, height) and must lie inside"
+        )
     area = (slice(top, top + height), slice(left, left + width))
     return Sample(
         sample.name,
         sample.scene,
         sample.image[area],
         sample.depth_m[area],
-        sample.intrinsics.cropped(left, top, width, height),
+        camera.cropped(left, top, width, height),
     )
 
 

@@ -90,8 +90,12 @@ def divide(rows: list[Row], fold: int, folds: int) -> tuple[list[Row], list[Row]
     first, last = len(units) * fold // folds, len(units) * (fold + 1) // folds
     if all(scenes):
         held_out = set(units[first:last])
-        return [row for row in rows if row.scene not in held_out], [row for row in rows if row.scene in held_out]
-    return rows[: max(first - UNNAMED_GAP, 0)] + rows[last + UNNAMED_GAP :], rows[first:last]
+        train, test = [row for row in rows if row.scene not in held_out], [row for row in rows if row.scene in held_out]
+    else:
+        test = rows[first:last]
+        held_out = {row.scene for row in test if row.scene}
+        train = [row for row in rows[: max(first - UNNAMED_GAP, 0)] + rows[last + UNNAMED_GAP :] if row.scene not in held_out]
+    return train, test
 
 
 def load_sample(row: Row) -> Sample:
@@ -127,6 +131,8 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
         raise ConfigError(f"{path}:{line}: units_per_metre, fx_px, fy_px, cx_px and cy_px must be numbers") from None
     if not all(math.isfinite(number) for number in numbers) or min(numbers[:3]) <= 0:
         raise ConfigError(f"{path}:{line}: units_per_metre, fx_px and fy_px must be positive and finite")
+    if not cells["image"] or not cells["depth"]:
+        raise ConfigError(f"{path}:{line}: image and depth must name files")
     folder = path.parent
     return Row(
         folder / cells["image"],

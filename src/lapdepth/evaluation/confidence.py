@@ -74,5 +74,5 @@ def sparsification(confidence: FloatArray, predicted_m: FloatArray, truth_m: Flo
 
 def _remaining(error: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """Mean error of the first 100 %, 95 %, ... 5 % of the pixels."""
-    kept = np.maximum((len(error) * (1 - np.arange(STEPS) / STEPS)).astype(np.intp), 1)
+    kept = np.maximum(len(error) * (STEPS - np.arange(STEPS)) // STEPS, 1)
     return np.asarray(np.cumsum(error, dtype=np.float64)[kept - 1] / kept, np.float64)

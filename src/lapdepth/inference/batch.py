@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from lapdepth.camera import Intrinsics
 from lapdepth.errors import InputError, OutputError
 from lapdepth.inference.result import DepthResult
 from lapdepth.io.color import color_range, colorize, compare, write_picture
 
-FORMATS = ("png16", "npz", "exr", "ply", "color", "compare")
+FORMATS = {
+    "png16": "_depth.png",
+    "npz": "_depth.npz",
+    "exr": "_depth.exr",
+    "ply": ".ply",
+    "color": "_color.png",
+    "compare": "_compare.png",
+}
+"""What a picture's name gets in each format. The first four are written by `DepthResult.save`."""
+
+METADATA = ".json"
 
 
 def parse_formats(text: str) -> list[str]:
@@ -27,6 +41,22 @@ def parse_formats(text: str) -> list[str]:
     return names
 
 
+def check_options(
+    focal_px: float | None, fov_deg: float | None, png_scale: float, near_m: float | None, far_m: float | None
+) -> None:
+    """Raise `InputError` for options that no picture could be predicted with, before the first one is."""
+    if focal_px is not None and fov_deg is not None:
+        raise InputError("both focal_px and fov_deg are given; give one of them")
+    if focal_px is not None:
+        Intrinsics.from_focal(1, 1, focal_px)
+    if fov_deg is not None:
+        Intrinsics.from_fov(1, 1, fov_deg)
+    if not (math.isfinite(png_scale) and png_scale > 0):
+        raise InputError(f"png_scale is {png_scale}; expected a positive number of codes for one metre")
+    one = np.ones((1, 1), np.float32)
+    color_range(one, one > 0, near_m, far_m)
+
+
 def output_names(paths: Sequence[Path]) -> list[Path]:
     """A name without suffix for each picture: its path below the folder that all share.
 
@@ -36,12 +66,15 @@ def output_names(paths: Sequence[Path]) -> list[Path]:
         return []
     absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - Path.absolute keeps ".."
     shared = Path(os.path.commonpath([path.parent for path in absolute]))
-    names = [path.relative_to(shared).with_suffix("") for path in absolute]
-    count = Counter(names)
-    return [
-        name.with_name(f"{name.name}_{path.suffix[1:]}") if count[name] > 1 else name
-        for name, path in zip(names, absolute, strict=True)
-    ]
+    plain = [path.relative_to(shared).with_suffix("") for path in absolute]
+    full = [name.with_name(f"{name.name}_{path.suffix[1:]}") for name, path in zip(plain, absolute, strict=True)]
+    names = plain
+    while True:  # once more where `a_jpg.png` stands beside `a.jpg` and `a.png`
+        count = Counter(names)
+        longer = [whole if count[name] > 1 else name for name, whole in zip(names, full, strict=True)]
+        if longer == names:
+            return names
+        names = longer
 
 
 def write_result(
@@ -70,18 +103,30 @@ def write_result(
         stem.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {stem.parent}: {error.strerror}") from None
-    for name, suffix in (("npz", "_depth.npz"), ("exr", "_depth.exr"), ("png16", "_depth.png"), ("ply", ".ply")):
-        if name in formats:
-            result.save(_beside(stem, suffix), png_scale)
-    if "color" in formats or "compare" in formats:
+    files = result_files(stem, formats)
+    for name in ("png16", "npz", "exr", "ply"):
+        if name in files:
+            result.save(files[name], png_scale)
+    if "color" in files or "compare" in files:
         near_m, far_m = color_range(result.depth_m, result.valid, near_m, far_m)
         colored = colorize(result.depth_m, result.valid, near_m, far_m)
-        if "color" in formats:
-            write_picture(_beside(stem, "_color.png"), colored)
-        if "compare" in formats:
-            write_picture(_beside(stem, "_compare.png"), compare(result.image, colored, near_m, far_m))
-    result.save(_beside(stem, ".json"))
+        if "color" in files:
+            write_picture(files["color"], colored)
+        if "compare" in files:
+            write_picture(files["compare"], compare(result.image, colored, near_m, far_m))
+    result.save(files["metadata"])
 
 
-def _beside(stem: Path, suffix: str) -> Path:
-    return stem.with_name(stem.name + suffix)
+def result_files(stem: Path, formats: Sequence[str]) -> dict[str, Path]:
+    """The files that `write_result` writes, by format, and `metadata`."""
+    files = {name: stem.with_name(stem.name + FORMATS[name]) for name in formats}
+    return {**files, "metadata": stem.with_name(stem.name + METADATA)}
+
+
+def check_not_overwriting(paths: Sequence[Path], stems: Sequence[Path], formats: Sequence[str]) -> None:
+    """Raise `InputError` where a result would replace one of the pictures it is made from."""
+    pictures = {os.path.realpath(path) for path in paths}
+    for stem in stems:
+        for file in result_files(stem, formats).values():
+            if os.path.realpath(file) in pictures:
+                raise InputError(f"{file} is one of the inputs and would be overwritten; choose another --output")

@@ -55,7 +55,7 @@ def open_engine(model: str | Path, engine: EngineName = "auto", device: str | No
     else:
         if not path.is_dir():
             raise ModelError(f"{path} is a file; the torch engine needs a model folder with {WEIGHTS_FILE}")
-        if importlib.util.find_spec("torch") is None:
+        if any(importlib.util.find_spec(name) is None for name in ("torch", "timm", "safetensors")):
             raise MissingExtraError(f"model {path}, which has no {ONNX_FILE}," if engine == "auto" else "engine torch", "torch")
         from lapdepth.inference.torch_engine import TorchEngine
 

@@ -64,7 +64,13 @@ class OnnxEngine:
 
         Returns:
             (B, 1, H, W) metres, and (B, 1, H, W) or `None`.
+
+        Raises:
+            ModelError: The file does not take such an image, or there is too little memory.
         """
-        outputs = self._session.run(None, {"image": image})
+        try:
+            outputs = self._session.run(None, {"image": image})
+        except Exception as error:  # as above
+            raise ModelError(f"model '{self.config.name}' failed on {image.shape}: {str(error).splitlines()[0]}") from None
         depth_m = np.asarray(outputs[0], np.float32)
         return depth_m, np.asarray(outputs[1], np.float32) if len(outputs) > 1 else None

@@ -126,15 +126,21 @@ class DepthPredictor:
         camera, source = self._camera(picture, focal_px, fov_deg)
         if native:
             check_native_size(picture.rgb.shape[:2], self.config)
-        fitted = fit(picture.rgb, self.config.stride, None if native else self.config.working_size)
-        depth_m, sureness = self._run(fitted, flip)
+        working_size = None if native else self.config.working_size
+        fitted = fit(picture.rgb, self.config.stride, working_size)
+        depth_m, sureness = self._run(fitted)
+        if flip:
+            mirrored = fit(np.ascontiguousarray(picture.rgb[:, ::-1]), self.config.stride, working_size)
+            other_m = self._run(mirrored)[0][:, ::-1]
+            if sureness is None:
+                sureness = confidence.from_flip(depth_m, other_m)
+            depth_m = np.float32(0.5) * (depth_m + other_m)
         # A camera with twice the focal length sees a thing at twice the depth as the training camera saw it.
         ratio = 1.0 if self.config.focal_px is None else camera.focal_px * fitted.scale / self.config.focal_px
-        far_m = self.config.far_m or math.inf
         return DepthResult(
-            depth_m=fitted.restore(depth_m) * np.float32(ratio),
-            valid=fitted.restore(depth_m) < far_m,
-            confidence=None if sureness is None else fitted.restore(sureness),
+            depth_m=depth_m * np.float32(ratio),
+            valid=depth_m < (self.config.far_m or math.inf),
+            confidence=sureness,
             image=picture.rgb,
             intrinsics=camera,
             focal_source=source,
@@ -163,27 +169,13 @@ class DepthPredictor:
             )
         return Intrinsics.from_fov(width, height, self.config.fov_deg), "assumed field of view"
 
-    def _run(self, fitted: Fitted, flip: bool) -> tuple[FloatArray, FloatArray | None]:
-        """Depth (H', W') at the training focal length, and confidence or `None`."""
-        depth_m, log_scale = self._infer(fitted.tensor)
-        sureness = None if log_scale is None else confidence.from_log_scale(log_scale)
-        if flip:
-            width = fitted.size[1]
-            # Mirror the picture, not its padding, so that what was in the left corner stays there.
-            mirrored = fitted.tensor.copy()
-            mirrored[..., :width] = mirrored[..., :width][..., ::-1]
-            other_m, _ = self._infer(mirrored)
-            other_m[..., :width] = other_m[..., :width][..., ::-1].copy()
-            if sureness is None:
-                sureness = confidence.from_flip(depth_m, other_m)
-            depth_m = np.float32(0.5) * (depth_m + other_m)
-        return depth_m, sureness
-
-    def _infer(self, tensor: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-        depth_m, log_scale = self.engine(tensor)
+    def _run(self, fitted: Fitted) -> tuple[FloatArray, FloatArray | None]:
+        """Depth (H, W) at the training focal length, and confidence (H, W) or `None`."""
+        depth_m, log_scale = self.engine(fitted.tensor)
         if not (np.isfinite(depth_m).all() and (depth_m > 0).all()):
             raise ModelError(f"model '{self.config.name}' gave NaN or a depth that is not positive; its weights are damaged")
-        return depth_m[0, 0], None if log_scale is None else log_scale[0, 0]
+        sureness = None if log_scale is None else fitted.restore(confidence.from_log_scale(log_scale[0, 0]))
+        return fitted.restore(depth_m[0, 0]), sureness
 
 
 def check_native_size(size: tuple[int, ...], config: ModelConfig) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from lapdepth.camera import FloatArray
+from lapdepth.errors import InputError
 from lapdepth.model.checkpoint import load_model
 from lapdepth.model.fold import fold
 
@@ -25,13 +26,20 @@ class TorchEngine:
     Attributes:
         name: `torch`.
         config: The model's configuration.
+
+    Raises:
+        InputError: There is no such device.
     """
 
     name = "torch"
 
     def __init__(self, folder: Path, device: str | None = None) -> None:
         self._device = device or _best_device()
-        self._network = fold(load_model(folder)).to(self._device).to(memory_format=torch.channels_last)
+        network = fold(load_model(folder))
+        try:
+            self._network = network.to(self._device).to(memory_format=torch.channels_last)
+        except (RuntimeError, AssertionError) as error:  # an unknown name, no driver, or a PyTorch built without it
+            raise InputError(f"cannot use device '{self._device}': {str(error).splitlines()[0]}") from None
         self.config = self._network.config
 
     def __call__(self, image: FloatArray) -> tuple[FloatArray, FloatArray | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -103,8 +102,14 @@ def save_model(network: LapDepth, folder: Path, half: bool = False) -> None:
             (made / CONFIG_FILE).write_text(network.config.to_json(), encoding="utf-8")
             # Through bytes: the library's own writer makes files that only their owner may read.
             (made / WEIGHTS_FILE).write_bytes(save(weights, metadata={"format": "pt"}))
+            replaced = Path(scratch) / "replaced"
             if folder.exists():
-                shutil.move(folder, Path(scratch) / "replaced")
-            made.rename(folder)
+                folder.rename(replaced)
+            try:
+                made.rename(folder)
+            except OSError:
+                if replaced.exists():
+                    replaced.rename(folder)
+                raise
     except (OSError, SafetensorError) as error:
         raise OutputError(f"cannot write {folder}: {error}") from None

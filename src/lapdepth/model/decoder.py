@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lapdepth.config import DecoderConfig
+from lapdepth.errors import ConfigError
 from lapdepth.model.blocks import BlockFactory, DenseASPP
 from lapdepth.model.pyramid import up2
 
@@ -26,11 +27,20 @@ def published_decoder(encoder_channels: Sequence[int]) -> DecoderConfig:
 
     Args:
         encoder_channels: Channels of the encoder's features, finest first: four of them, or five for six levels.
+
+    Raises:
+        ConfigError: The coarsest feature is so narrow that the finest level would have no room beside the guides.
     """
     top = encoder_channels[-1] // 2
     steps = len(encoder_channels)
     widths = [top >> i for i in range(steps)]
     narrow = widths[-1]
+    if narrow <= GUIDES:
+        least = 2 * (GUIDES + 1) << (steps - 1)
+        raise ConfigError(
+            f"the encoder's coarsest feature has {encoder_channels[-1]} channels; the published widths need {least} or more. "
+            "Give the widths in model.decoder, or choose a wider encoder"
+        )
     coarse_to_fine = [*widths, narrow]
     heads: list[tuple[int, ...]] = [tuple(width for width in widths if width < own) for own in coarse_to_fine]
     heads[0] = (*heads[0], narrow // 2)

@@ -152,10 +152,9 @@ def check_pretrained_parts(encoder: Encoder, weights: dict[str, Tensor]) -> dict
     Raises:
         ConfigError: A tensor of the encoder is missing or has another shape.
     """
-    prefix = next(iter(encoder.state_dict())).split(".")[0]
     picked = {}
     for name, own in encoder.state_dict().items():
-        given = weights.get(name.removeprefix(f"{prefix}."))
+        given = weights.get(name.removeprefix("body."))
         if given is None and name.endswith("num_batches_tracked"):
             given = torch.zeros((), dtype=torch.long)
         if given is None or given.shape != own.shape:

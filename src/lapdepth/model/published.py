@@ -7,8 +7,10 @@ restricted reader, which refuses whatever is not tensors and plain containers.
 
 from __future__ import annotations
 
+import math
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor
 
 from lapdepth.config import ModelConfig
-from lapdepth.errors import ModelError, ReadError
+from lapdepth.errors import InputError, ModelError, ReadError
 from lapdepth.model.checkpoint import load_weights
 from lapdepth.model.network import LapDepth, build_network
 
@@ -43,9 +45,12 @@ def convert_published(path: Path, max_depth_m: float, activation: Literal["relu"
         The network, in evaluation mode.
 
     Raises:
+        InputError: The range is not a positive number.
         ReadError: The file cannot be read.
         ModelError: It holds code, is damaged or is not a published LapDepth checkpoint.
     """
+    if not 0 < max_depth_m < math.inf:
+        raise InputError(f"max_depth_m is {max_depth_m}; expected a positive number of metres, 80 for KITTI, 10 for NYU")
     tensors = {name.removeprefix("module."): tensor for name, tensor in _read(path).items()}
     config = ModelConfig.model_validate(
         {
@@ -67,17 +72,24 @@ def convert_published(path: Path, max_depth_m: float, activation: Literal["relu"
 
 def _read(path: Path) -> Mapping[str, Tensor]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on pickle protocols, which say nothing to the user
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise ReadError(f"cannot read {path}: {error.strerror or error}") from None
     except pickle.UnpicklingError:
         raise ModelError(
             f"{path} is not a plain checkpoint: it is damaged, or asks to run code, which is refused. "
             "Expected a dictionary of tensors as the LapDepth authors publish it"
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        raise ModelError(f"{path} is not a PyTorch checkpoint: {str(error).splitlines()[0] or 'empty'}") from None
-    if not isinstance(content, dict) or not content or not all(isinstance(tensor, Tensor) for tensor in content.values()):
+    except Exception as error:  # PyTorch raises a dozen types on damaged bytes
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{path} is not a PyTorch checkpoint: {reason}") from None
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items())
+    ):
         raise ModelError(f"{path} holds {type(content).__name__}; expected a dictionary of tensors, name by name")
     return content
 
@@ -86,7 +98,7 @@ def _encoder_of(tensors: Mapping[str, Tensor], path: Path) -> str:
     """Timm's name of the encoder, from names and shapes."""
     first = tensors.get("encoder.encoder.layer1.0.conv1.weight")
     if first is not None:
-        return "resnext101_32x8d.tv_in1k" if first.shape[0] == 256 else "resnet101.tv_in1k"
+        return "resnext101_32x8d.tv_in1k" if first.shape[:1] == (256,) else "resnet101.tv_in1k"
     if "encoder.encoder.features.denseblock3.denselayer36.conv2.weight" in tensors:
         return "densenet161"
     if "encoder.encoder.features.17.conv.2.weight" in tensors:

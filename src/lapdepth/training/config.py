@@ -7,8 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lapdepth.config import ModelConfig, Positive, Settings
+from lapdepth.config import ModelConfig, Positive, Settings, check_settings, read_toml
 from lapdepth.data.augment import AugmentSettings
+from lapdepth.model.checkpoint import read_config
+from lapdepth.zoo import find_model
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -108,7 +110,8 @@ class TrainConfig(Settings):
         output: Folder of the run; checkpoints, logs and the finished model go there.
         data_root: Folder that manifests are relative to.
         encoder_weights: `timm` downloads timm's, `none` starts from noise, else a safetensors file by timm's names.
-        start_from: Model name or folder to start from, in place of `encoder_weights`.
+        start_from: Model name or folder to start from, in place of `encoder_weights`; `model` is then that model's, but for
+            what the file changes.
         freeze: What of the encoder is held still (see `Encoder.freeze`).
         freeze_norms_at: Share of the steps after which the decoder's batch norms keep their statistics, so that a network
             trained on groups that differ is then trained as it will be used.
@@ -150,3 +153,17 @@ class TrainConfig(Settings):
         if self.loss.uncertainty and not self.model.uncertainty:
             raise ValueError("loss.uncertainty needs model.uncertainty = true")
         return self
+
+
+def load_train_config(path: Path, overrides: list[str] | None = None) -> TrainConfig:
+    """Read a run's TOML file. With `start_from`, `[model]` needs only what differs from that model.
+
+    Raises:
+        ReadError: The file cannot be read.
+        ConfigError: A key is unknown or a value out of range.
+        ModelError: There is no model `start_from`.
+    """
+    data = read_toml(path, overrides)
+    if isinstance(start := data.get("start_from"), str) and isinstance(own := data.get("model", {}), dict):
+        data["model"] = {**read_config(find_model(start)).model_dump(mode="json"), **own}
+    return check_settings(data, TrainConfig, str(path))

@@ -6,7 +6,7 @@ Legend: B batch, H and W height and width of a group's crop.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from lapdepth.data.loader import Batch, CounterDataset, Source, batches
 from lapdepth.data.manifest import divide, read_manifest
@@ -55,7 +55,7 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = starting_network(config).to(device).to(memory_format=torch.channels_last)
     network.encoder.freeze(config.freeze)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True) if config.ema else None
+    average = AveragedModel(network, avg_fn=warm_average(config.ema)) if config.ema else None
     optimizer = make_optimizer(network, config)
     state = load_newest_state(config.output) if config.output.is_dir() else None
     if state is not None and not resume:
@@ -66,12 +66,15 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
     with RunLog(config, first_step) as log:
         streams = [_stream(group, config, first_step) for group in config.groups]
         for step in range(first_step, config.steps):
-            parts = _step(step, network, optimizer, [next(stream) for stream in streams], config, device)
+            step_batches = [next(stream) for stream in streams]
+            parts = _step(step, network, optimizer, step_batches, config, device)
             if average is not None:
                 average.update_parameters(network)
             log.step(step, parts)
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
                 save_state(config.output, step + 1, _state(network, average, optimizer))
+                for group, batch in zip(config.groups, step_batches, strict=True):
+                    log.picture(group.name, step, *_first_example(network, _to(batch, device), config))
     finished: nn.Module = network if average is None else average.module
     assert isinstance(finished, LapDepth)
     save_model(finished.to("cpu").to(memory_format=torch.contiguous_format), config.output / "model")
@@ -90,7 +93,8 @@ def starting_network(config: TrainConfig) -> LapDepth:
         try:
             network.load_state_dict(start.state_dict(), strict=True)
         except RuntimeError as error:
-            raise ConfigError(f"start_from {config.start_from} is of another architecture: {str(error)[:200]}") from None
+            reason = " ".join(str(error).split())[:200]
+            raise ConfigError(f"start_from {config.start_from} is of another architecture: {reason}") from None
         return network
     network = build_network(config.model, pretrained=config.encoder_weights == "timm")
     if config.encoder_weights not in ("timm", "none"):
@@ -124,6 +128,16 @@ def make_optimizer(network: LapDepth, config: TrainConfig) -> torch.optim.AdamW:
     )
 
 
+def warm_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Exponential moving average that forgets faster while it is young, so that the first weights do not linger in it."""
+
+    def update(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        young = (1 + float(count)) / (10 + float(count))
+        return torch.lerp(averaged, current, 1 - min(decay, young))
+
+    return update
+
+
 def group_loss(network: LapDepth, batch: Batch, config: TrainConfig) -> dict[str, Tensor]:
     """The losses of one batch by name, `total` weighted.
 
@@ -132,10 +146,7 @@ def group_loss(network: LapDepth, batch: Batch, config: TrainConfig) -> dict[str
     """
     with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
         out = network(batch.image)
-    truth_m = batch.depth_m
-    if config.model.focal_px is not None:
-        truth_m = truth_m * (config.model.focal_px / batch.focal_px).view(-1, 1, 1, 1)
-    error, mask = log_error(out.depth_m.float(), truth_m)
+    error, mask = log_error(out.depth_m.float(), _truth(batch, config))
     losses = {"si": scale_invariant_loss(error, mask, config.loss.variance_focus)}
     weights = {
         "si": 1.0,
@@ -151,6 +162,21 @@ def group_loss(network: LapDepth, batch: Batch, config: TrainConfig) -> dict[str
         losses["sky"] = sky_loss(out.depth_m.float(), batch.sky, SKY_SHARE * config.model.max_depth_m)
     losses["total"] = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
     return losses
+
+
+def _truth(batch: Batch, config: TrainConfig) -> Tensor:
+    """Measured depth (B, 1, H, W) as a camera of the training focal length would have it."""
+    if config.model.focal_px is None:
+        return batch.depth_m
+    return batch.depth_m * (config.model.focal_px / batch.focal_px).view(-1, 1, 1, 1)
+
+
+def _first_example(network: LapDepth, batch: Batch, config: TrainConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Picture (3, H, W), truth (H, W) and prediction (H, W) of a batch's first example, to look at."""
+    network.eval()
+    with torch.no_grad():
+        predicted_m = network(batch.image[:1]).depth_m
+    return batch.image[0].cpu(), _truth(batch, config)[0, 0].cpu(), predicted_m[0, 0].float().cpu()
 
 
 def _step(

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from lapdepth.io.files import write_json
+from lapdepth.io.color import color_range, colorize
+from lapdepth.io.files import write_bytes, write_json
 from lapdepth.training.config import TrainConfig
 
 
@@ -31,7 +35,7 @@ class RunLog:
         write_json(config.output / "config.json", json.loads(config.model_dump_json()))
         write_json(config.output / "environment.json", environment())
         self.events = SummaryWriter(str(config.output / "tensorboard"), purge_step=first_step)
-        self.log = (config.output / "log.jsonl").open("a", encoding="utf-8")
+        self.log = _log_from(config.output / "log.jsonl", first_step)
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -60,6 +64,22 @@ class RunLog:
             self.log.flush()
             for name, value in parts.items():
                 self.events.add_scalar(name, value, step)
+
+    def picture(self, name: str, step: int, image: Tensor, truth_m: Tensor, predicted_m: Tensor) -> None:
+        """Log a picture (3, H, W) over its prediction and its truth (H, W), both in the colours of the prediction's range."""
+        predicted, truth = predicted_m.numpy(), truth_m.numpy()
+        near_m, far_m = color_range(predicted, predicted > 0)
+        rows = [(image.numpy().transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8)]
+        rows += [colorize(depth_m, depth_m > 0, near_m, far_m) for depth_m in (predicted, truth)]
+        self.events.add_image(f"{name}/picture, prediction, truth", np.concatenate(rows), step, dataformats="HWC")
+
+
+def _log_from(path: Path, first_step: int) -> TextIO:
+    """The log opened to go on at `first_step`, without the lines that a killed run wrote after its last checkpoint."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    before = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] < first_step]
+    write_bytes(path, "".join(before).encode())
+    return path.open("a", encoding="utf-8")
 
 
 def environment() -> dict[str, str]:

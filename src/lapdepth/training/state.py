@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def load_newest_state(folder: Path) -> dict[str, Any] | None:
     for path in paths:
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+        except Exception:  # PyTorch raises a dozen types on damaged bytes
             continue
         return state
     if paths:

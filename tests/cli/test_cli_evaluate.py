@@ -1,0 +1,144 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from inference.fake_engine import FakeEngine, noise
+from lapdepth.evaluation.metrics import METRICS
+
+HEADER = "image,depth,units_per_metre,fx_px,fy_px,cx_px,cy_px,split,scene\n"
+KEYS = {"model", "protocol", "cap_m", "flip", "images", "metrics", "confidence", "per_image"}
+
+
+def add(folder, name, metres, split="test", scene="", focal_px=100, size=(96, 128)):
+    """A picture of a flat wall at `metres`, and its line of the manifest."""
+    cv2.imwrite(str(folder / f"{name}.png"), noise(*size))
+    cv2.imwrite(str(folder / f"{name}_truth.png"), np.full(size, metres * 256, np.uint16))
+    return f"{name}.png,{name}_truth.png,256,{focal_px},{focal_px},{size[1] / 2},{size[0] / 2},{split},{scene}\n"
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """The engine tells 2 m: right for `a`, half of the truth for `b`; with twice the focal length of `c` right again."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    lines = [
+        add(folder, "a", 2, scene="hall"),
+        add(folder, "b", 4, scene="yard"),
+        add(folder, "c", 4, scene="yard", focal_px=200, split="extra"),
+    ]
+    (folder / "list.csv").write_text(HEADER + "".join(lines))
+    return folder / "list.csv"
+
+
+def scored(run, manifest, *options):
+    path = manifest.parent / "scores.json"
+    done = run("evaluate", "--manifest", manifest, "--protocol", "plain", "--json", path, *options)
+    assert (done.code, done.err) == (0, "")
+    return json.loads(path.read_text()), done.out
+
+
+def test_json(run, engine, manifest, cwd):
+    data, _ = scored(run, manifest, "--split", "test")
+    assert set(data) == KEYS
+    assert (data["model"], data["protocol"], data["cap_m"], data["flip"], data["images"]) == ("fake", "plain", None, False, 2)
+    assert set(data["metrics"]) == set(METRICS)
+    assert data["metrics"]["abs_rel"] == pytest.approx(0.25)
+    assert data["metrics"]["delta1"] == 0.5
+    assert [(one["name"], one["scene"], one["pixels"], one["mae"]) for one in data["per_image"]] == [
+        ("a", "hall", 96 * 128, 0),
+        ("b", "yard", 96 * 128, 2),
+    ]
+    assert set(data["per_image"][0]) == {"name", "scene", "pixels", *METRICS}
+    assert list(cwd.iterdir()) == []
+
+
+def test_confidence_in_json(run, engine, manifest):
+    data, _ = scored(run, manifest, "--split", "test")
+    # Half of the pixels are right, and all say 1 - 1 / 1.1.
+    found = data["confidence"]
+    assert set(found) == {"expected_calibration_error", "bins", "sparsification_error", "sparsification_error_random"}
+    assert found["expected_calibration_error"] == pytest.approx(0.5 - (1 - 1 / 1.1), rel=1e-4)
+    assert np.array(found["bins"]).shape == (10, 3)
+    np.testing.assert_allclose(found["bins"][0], [1, 1 - 1 / 1.1, 0.5], rtol=1e-4)
+
+
+def test_model_without_confidence(run, use_engine, manifest):
+    use_engine(FakeEngine(2.0))
+    data, out = scored(run, manifest)
+    assert data["confidence"] is None
+    assert "no confidence" in out
+    data, out = scored(run, manifest, "--flip")
+    assert data["flip"] is True
+    assert data["confidence"]["bins"][9][0] == 1  # both views agree everywhere
+    assert "sparsification error" in out
+
+
+def test_focal_lengths_of_the_manifest_reach_the_model(run, engine, manifest):
+    data, _ = scored(run, manifest, "--split", "extra")
+    assert data["metrics"]["abs_rel"] == 0
+
+
+def test_report(run, engine, manifest):
+    _, out = scored(run, manifest, "--split", "test")
+    first, *lines = out.splitlines()
+    assert first == "fake, protocol plain, cap inf m, flip False, 2 pictures"
+    assert [line.split()[0] for line in lines[: len(METRICS)]] == list(METRICS)
+    assert lines[0].split() == ["abs_rel", "0.2500", "95", "%", "over", "scenes", "0.0000", "to", "0.5000"]
+
+
+def test_cap(run, engine, manifest):
+    data, _ = scored(run, manifest, "--cap", 3)
+    assert (data["cap_m"], [one["name"] for one in data["per_image"]]) == (3, ["a"])
+
+
+def test_fold(run, engine, manifest):
+    names = [[one["name"] for one in scored(run, manifest, "--fold", f"{k}/2")[0]["per_image"]] for k in (0, 1)]
+    assert names == [["a"], ["b", "c"]]  # whole scenes
+
+
+def test_nyu_protocol(run, engine, tmp_path):
+    line = add(tmp_path, "a", 2, size=(480, 640))
+    (tmp_path / "list.csv").write_text(HEADER + line)
+    path = tmp_path / "scores.json"
+    done = run("evaluate", "--manifest", tmp_path / "list.csv", "--protocol", "nyu-eigen", "--json", path)
+    assert done.code == 0
+    data = json.loads(path.read_text())
+    assert (data["cap_m"], data["per_image"][0]["pixels"]) == (10, 426 * 560)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--protocol", "kitti"], "protocol 'kitti' is unknown; choose of nyu-eigen, kitti-garg, kitti-lapdepth, plain"),
+        (["--protocol", "nyu-eigen"], "picture is 96x128; the NYU protocol takes 480x640"),
+        (["--protocol", "kitti-garg"], "picture is 96x128; the KITTI protocols take 352x1216"),
+        (["--protocol", "plain", "--split", "none"], "no row of split 'none'; it has extra, test"),
+        (["--protocol", "plain", "--fold", "1"], "--fold is '1'; expected K/N"),
+        (["--protocol", "plain", "--fold", "2/2"], "folds count from 0 to 1"),
+        (["--protocol", "plain", "--cap", "0"], "cap is 0.0 m"),
+        (["--protocol", "plain", "--cap", "1"], "no picture has a measured pixel"),
+        (["--protocol", "plain", "--manifest", "nowhere.csv"], "cannot read nowhere.csv: No such file"),
+    ],
+)
+def test_refused(run, engine, manifest, options, reason):
+    path = manifest.parent / "scores.json"
+    done = run("evaluate", "--manifest", manifest, "--json", path, *options)
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert reason in done.errors[0]
+    assert not path.exists()
+
+
+def test_json_that_cannot_be_written(run, engine, manifest, tmp_path):
+    done = run("evaluate", "--manifest", manifest, "--protocol", "plain", "--json", tmp_path / "no" / "scores.json")
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert "does not exist; make it first" in done.errors[0]
+    assert done.out.startswith("fake, protocol plain")  # the numbers are not lost
+
+
+def test_missing_picture(run, engine, manifest):
+    (manifest.parent / "b.png").unlink()
+    done = run("evaluate", "--manifest", manifest, "--protocol", "plain")
+    assert (done.code, done.out, len(done.errors)) == (1, "", 1)
+    assert "b.png: No such file" in done.errors[0]

@@ -1,0 +1,164 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+from pydantic import Field, ValidationError
+
+from lapdepth.config import FORMAT_VERSION, ModelConfig, Settings, load_toml
+from lapdepth.errors import ConfigError, ModelError, ReadError
+
+LEAST = {"name": "m", "encoder": "e", "max_depth_m": 80.0, "working_size": [352, 1216]}
+DECODER = {"widths": [32, 16, 8, 8, 8], "heads": [[], [], [], [], []], "aspp_width": 16}
+
+
+def read(**changes):
+    return ModelConfig.from_json(json.dumps(LEAST | changes | {"format_version": FORMAT_VERSION}), "m/config.json")
+
+
+def test_round_trip():
+    config = read(
+        decoder=DECODER,
+        depth_scale="log",
+        min_depth_m=0.1,
+        far_m=70.0,
+        focal_px=350.5,
+        uncertainty=True,
+        licence="CC0, öffentlich",
+        provenance={"command": "lapdepth train a.toml"},
+    )
+    assert ModelConfig.from_json(config.to_json(), "again") == config
+    assert json.loads(config.to_json())["provenance"] == {"command": "lapdepth train a.toml"}
+
+
+def test_defaults_are_the_published_model():
+    config = read()
+    assert (config.levels, config.norm, config.activation, config.depth_scale) == (5, "bn", "relu", "linear")
+    assert (config.decoder, config.focal_px, config.far_m, config.min_depth_m) == (None, None, None, None)
+    assert config.image_mean == (0.485, 0.456, 0.406)
+    assert config.image_std == (0.229, 0.224, 0.225)
+
+
+@pytest.mark.parametrize(("levels", "stride"), [(5, 16), (6, 32)])
+def test_stride(levels, stride):
+    assert read(levels=levels).stride == stride
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"max_depht_m": 5}, r"^m/config.json is not a model configuration: unknown key 'max_depht_m'$"),
+        ({"decoder": DECODER | {"width": 3}}, "unknown key 'decoder.width'"),
+        ({"max_depth_m": 0}, "max_depth_m: .* got '0'"),
+        ({"max_depth_m": "far"}, "max_depth_m: .* got 'far'"),
+        ({"max_depth_m": None}, "max_depth_m"),
+        ({"focal_px": -1}, "focal_px"),
+        ({"far_m": 0}, "far_m"),
+        ({"fov_deg": 180}, "fov_deg"),
+        ({"levels": 4}, "levels"),
+        ({"norm": "layer"}, "norm"),
+        ({"activation": "gelu"}, "activation"),
+        ({"working_size": [31, 100]}, "working_size.0"),
+        ({"working_size": [100]}, "working_size"),
+        ({"image_std": [0, 1, 1]}, "image_std.0"),
+        ({"name": ""}, "name"),
+        ({"depth_scale": "log"}, "min_depth_m belongs to depth_scale 'log'"),
+        ({"min_depth_m": 1}, "min_depth_m belongs to depth_scale 'log'"),
+        ({"depth_scale": "log", "min_depth_m": 80}, "min_depth_m 80.0 must be below max_depth_m 80.0"),
+        ({"depth_scale": "inverse"}, "depth_scale"),
+        ({"decoder": DECODER, "levels": 6}, "decoder has 5 widths; 6 levels need 6"),
+        ({"decoder": DECODER | {"heads": [[]]}}, "widths has 5 levels, heads 1"),
+        ({"decoder": DECODER | {"dilations": [0]}}, "decoder.dilations.0"),
+        ({"far_m": -1, "focal_px": -1, "max_depth_m": -1}, r"\(and 2 more\)"),
+    ],
+)
+def test_wrong_settings(changes, match):
+    with pytest.raises(ModelError, match=match) as caught:
+        read(**changes)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "words", b"\xff\xfe", "{}", json.dumps(LEAST)])
+def test_not_a_configuration(text):
+    with pytest.raises(ModelError, match="x is not a model configuration") as caught:
+        ModelConfig.from_json(text, "x")
+    assert "\n" not in str(caught.value)
+
+
+def test_infinite_range_is_refused():
+    with pytest.raises(ModelError, match="max_depth_m"):
+        read(max_depth_m=math.inf)  # Python writes it as Infinity
+
+
+def test_newer_format_says_upgrade_before_its_new_keys_confuse():
+    text = json.dumps(LEAST | {"format_version": FORMAT_VERSION + 1, "new_key": 1, "max_depth_m": "new meaning"})
+    with pytest.raises(ModelError, match=rf"m is of model format {FORMAT_VERSION + 1}; .* up to {FORMAT_VERSION}\. Upgrade"):
+        ModelConfig.from_json(text, "m")
+
+
+def test_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        read().max_depth_m = 10
+
+
+# --- TOML
+
+
+class Inner(Settings):
+    rate: float = Field(default=0.1, gt=0)
+    names: tuple[str, ...] = ()
+
+
+class Outer(Settings):
+    steps: int
+    inner: Inner = Inner()
+    title: str = ""
+
+
+def toml(folder: Path, text: str) -> Path:
+    path = folder / "run.toml"
+    path.write_bytes(text.encode("latin-1"))
+    return path
+
+
+def test_toml(tmp_path):
+    read_back = load_toml(toml(tmp_path, 'steps = 3\n[inner]\nrate = 0.5\nnames = ["a", "b"]\n'), Outer)
+    assert read_back == Outer(steps=3, inner=Inner(rate=0.5, names=("a", "b")))
+
+
+def test_toml_with_changes(tmp_path):
+    path = toml(tmp_path, "steps = 3\n[inner]\nrate = 0.5\n")
+    changes = ["steps=7", "inner.rate = 1e-4", 'inner.names=["x"]', "title=two words"]
+    assert load_toml(path, Outer, changes) == Outer(steps=7, inner=Inner(rate=1e-4, names=("x",)), title="two words")
+
+
+def test_change_makes_the_table_it_needs(tmp_path):
+    assert load_toml(toml(tmp_path, "steps = 3"), Outer, ["inner.rate=2.0"]).inner.rate == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "match"),
+    [
+        ("steps = 3\nstep = 4", [], "unknown key 'step'"),
+        ("steps = 3\n[inner]\nrat = 1", [], "unknown key 'inner.rat'"),
+        ("steps = 'x'", [], "steps: .* got 'x'"),
+        ("", [], "steps: Field required"),
+        ("steps = 3\n[inner]\nrate = 0", [], "inner.rate"),
+        ("steps = ", [], "is not TOML"),
+        ("title = '\xff'", [], "is not TOML"),
+        ("steps = 3", ["steps"], "--set got 'steps'; expected key=value"),
+        ("steps = 3", ["=4"], "--set got '=4'"),
+        ("steps = 3", ["inner.rate=0"], "inner.rate"),
+        ("steps = 3", ["other=1"], "unknown key 'other'"),
+        ("steps = 3", ["steps.more=1"], "'steps' is a value, not a table"),
+    ],
+)
+def test_wrong_toml(tmp_path, text, changes, match):
+    with pytest.raises(ConfigError, match=match) as caught:
+        load_toml(toml(tmp_path, text), Outer, changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_toml(tmp_path):
+    with pytest.raises(ReadError, match=r"cannot read .*run\.toml: No such file"):
+        load_toml(tmp_path / "run.toml", Outer)
