@@ -104,7 +104,7 @@ def write_result(
     except OSError as error:
         raise OutputError(f"cannot make the folder {stem.parent}: {error.strerror}") from None
     files = result_files(stem, formats)
-    for name in ("png16", "npz", "exr", "ply"):
+    for name in ("npz", "exr", "png16", "ply"):  # a depth too far for a PNG must not cost the others
         if name in files:
             result.save(files[name], png_scale)
     if "color" in files or "compare" in files:
