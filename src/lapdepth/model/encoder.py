@@ -88,9 +88,10 @@ class TimmEncoder(Encoder):
         indices = tuple(strides.index(stride) for stride in wanted)
         body = timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=indices)
         last = body.feature_info.module_name()[-1].split(".")
-        if last[0] == "blocks" and len(last) > 1:
+        if last[0] == "blocks" and len(last) > 1 and hasattr(body, "blocks"):
             # timm keeps, and runs, the stages behind the last feature of such networks.
             body.blocks = body.blocks[: int(last[1]) + 1]
+        _check_sizes(body, name, wanted)
         self.channels = tuple(body.feature_info.channels())
         self.strides = wanted
         self.body = body
@@ -99,6 +100,27 @@ class TimmEncoder(Encoder):
         """(B, 3, H, W) normalised to features (B, C, H / stride, W / stride), finest first."""
         features: list[Tensor] = self.body(image)
         return features
+
+
+def _check_sizes(body: nn.Module, name: str, strides: Sequence[int]) -> None:
+    """Compare the features' sizes with timm's list, which a few networks do not keep to; only shapes are computed."""
+    side = 4 * strides[-1]
+    tensors = {key: tensor.to("meta") for key, tensor in (*body.named_parameters(), *body.named_buffers())}
+    try:
+        with torch.no_grad():
+            features = torch.func.functional_call(body, tensors, torch.empty(1, 3, side, side, device="meta"))
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"encoder '{name}' cannot take a picture of {side}x{side} ({reason}); choose a convolutional one"
+        ) from None
+    sizes = [tuple(feature.shape[2:]) for feature in features]
+    wanted = [(side // stride, side // stride) for stride in strides]
+    if sizes != wanted:
+        raise ConfigError(
+            f"encoder '{name}' makes features of {sizes} of a picture of {side}x{side}; the pyramid needs {wanted}. "
+            "Choose one such as mobilenetv2_100 or resnext101_32x8d.tv_in1k"
+        )
 
 
 class DenseNet161Encoder(Encoder):

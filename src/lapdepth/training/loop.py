@@ -247,8 +247,12 @@ def _state(network: LapDepth, average: AveragedModel | None, optimizer: torch.op
 
 
 def _restore(state: dict[str, Any], network: LapDepth, average: AveragedModel | None, optimizer: torch.optim.AdamW) -> int:
-    network.load_state_dict(state["network"])
-    if average is not None:
-        average.load_state_dict(state["average"])
-    optimizer.load_state_dict(state["optimizer"])
+    try:
+        network.load_state_dict(state["network"])
+        if average is not None:
+            average.load_state_dict(state["average"] or {})
+        optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"the checkpoint is of another network, averaging or freezing than the settings: {reason}") from None
     return int(state["step"])

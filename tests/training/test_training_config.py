@@ -1,0 +1,188 @@
+"""Settings of a run: the schedule by its formula, and files that are refused when they are wrong."""
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the torch extra")
+
+from lapdepth.config import load_toml  # noqa: E402
+from lapdepth.errors import ConfigError, ModelError, ReadError  # noqa: E402
+from lapdepth.model.checkpoint import save_model  # noqa: E402
+from lapdepth.training.config import OptimizerSettings, TrainConfig, load_train_config  # noqa: E402
+from lapdepth.training.schedule import learning_rate  # noqa: E402
+from model.designs import DEFAULT_TOML, build  # noqa: E402
+
+TOML = """
+output = "run"
+steps = 10
+[model]
+name = "x"
+encoder = "resnet18"
+max_depth_m = 80.0
+working_size = [64, 96]
+[[groups]]
+name = "all"
+crop = [64, 96]
+batch = 2
+[[groups.sources]]
+manifest = "m.csv"
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "run.toml").write_text(TOML)
+    return tmp_path / "run.toml"
+
+
+def test_published_schedule():
+    # 20 epochs of falling, 5 of the final rate, 40 steps each.
+    settings, epoch = OptimizerSettings(), 40
+    for step in range(25 * epoch):
+        falling = 1e-5 + (1e-4 - 1e-5) * math.sqrt(max(1 - step / (20 * epoch), 0))
+        assert learning_rate(step, 25 * epoch, settings) == pytest.approx(falling, rel=1e-9)
+    assert learning_rate(0, 1000, settings) == 1e-4
+    assert learning_rate(600, 1000, settings) == pytest.approx(1e-5 + 9e-5 * 0.5)  # sqrt(1 - 600 / 800)
+    assert {learning_rate(step, 1000, settings) for step in range(800, 1000)} == {1e-5}
+
+
+def test_published_defaults_are_the_papers():
+    settings = OptimizerSettings()
+    assert (settings.lr, settings.final_lr, settings.eps) == (1e-4, 1e-5, 1e-3)
+    assert (settings.encoder_weight_decay, settings.decoder_weight_decay) == (1e-2, 0)
+    assert (settings.clip_norm, settings.warmup_steps, settings.schedule) == (None, 0, "published")
+
+
+def test_cosine_schedule_with_warmup():
+    settings = OptimizerSettings(lr=1.0, final_lr=0.1, schedule="cosine", warmup_steps=4)
+    assert [learning_rate(step, 100, settings) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
+    assert learning_rate(50, 100, settings) == pytest.approx(0.55)
+    assert learning_rate(25, 100, settings) == pytest.approx(0.1 + 0.9 * (1 + math.sqrt(0.5)) / 2)
+    assert learning_rate(99, 100, settings) == pytest.approx(0.1, abs=1e-3)
+
+
+@pytest.mark.parametrize("schedule", ["published", "cosine"])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_schedules_of_few_steps(schedule, steps):
+    rates = [learning_rate(step, steps, OptimizerSettings(schedule=schedule, tail=1.0)) for step in range(steps)]
+    assert all(1e-5 <= rate <= 1e-4 for rate in rates)
+
+
+def test_a_file_as_written(path):
+    config = load_toml(path, TrainConfig)
+    assert (config.steps, config.model.encoder, config.groups[0].crop) == (10, "resnet18", (64, 96))
+    assert config.optimizer == OptimizerSettings()
+
+
+def test_the_shipped_configuration_is_valid():
+    config = load_toml(DEFAULT_TOML, TrainConfig)
+    assert config.model.levels == 6
+    assert [group.name for group in config.groups] == ["rooms", "roads"]
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("epochs = 3", "epochs"),
+        ("[optimizer]\nmomentum = 0.9", "optimizer.momentum"),
+        ("[model.decoder]\nlevels = 3", "model.decoder"),
+        ("[[groups.sources]]\nmanifest = 'n.csv'\nshuffle = true", "groups.0.sources.1.shuffle"),
+    ],
+)
+def test_an_unknown_key_is_named(path, line, key):
+    path.write_text(f"{line}\n{TOML}" if "[" not in line else f"{TOML}\n{line}")
+    with pytest.raises(ConfigError, match=key) as caught:
+        load_toml(path, TrainConfig)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("override", "match"),
+    [
+        ("steps=0", "steps"),
+        ("steps=ten", "steps"),
+        ("steps", "expected key=value"),
+        ("=3", "expected key=value"),
+        ("steps.more=3", "'steps' is a value, not a table"),
+        ("optimizer.lr=-1", "optimizer.lr"),
+        ("optimizer.lr=nan", "optimizer.lr"),
+        ("optimiser.lr=1", "unknown key 'optimiser'"),
+        ("freeze=all", "freeze"),
+        ("groups=[]", "groups"),
+        ("ema=1.0", "ema"),
+        ("model.levels=7", "model.levels"),
+        ("loss.uncertainty=0.5", "needs model.uncertainty = true"),
+    ],
+)
+def test_changes_that_are_refused(path, override, match):
+    with pytest.raises(ConfigError, match=match):
+        load_toml(path, TrainConfig, [override])
+
+
+def test_a_crop_that_does_not_divide(path):
+    path.write_text(TOML.replace("crop = [64, 96]", "crop = [64, 100]"))
+    with pytest.raises(ConfigError, match=r"crop \(64, 100\) of group 'all' must be multiples of 16"):
+        load_toml(path, TrainConfig)
+
+
+def test_changes_on_the_command_line(path):
+    config = load_toml(
+        path,
+        TrainConfig,
+        [
+            "optimizer.lr=3e-4",
+            "output=/tmp/a=b",
+            "precision=bfloat16",
+            'freeze="none"',
+            "model.working_size=[32, 64]",
+            "ema = 0.5",
+        ],
+    )
+    assert config.optimizer.lr == 3e-4
+    assert str(config.output) == "/tmp/a=b"
+    assert (config.precision, config.freeze, config.ema) == ("bfloat16", "none", 0.5)
+    assert config.model.working_size == (32, 64)
+
+
+def test_the_last_change_counts(path):
+    assert load_toml(path, TrainConfig, ["steps=3", "steps=4"]).steps == 4
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(ReadError, match="cannot read"):
+        load_toml(tmp_path / "none.toml", TrainConfig)
+    for data in (b"a = ", b"\xff\xfe"):
+        (tmp_path / "bad.toml").write_bytes(data)
+        with pytest.raises(ConfigError, match="is not TOML"):
+            load_toml(tmp_path / "bad.toml", TrainConfig)
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("start") / "model"
+    save_model(build("small"), folder)
+    return folder
+
+
+WITHOUT_MODEL = TOML[: TOML.index("[model]")] + TOML[TOML.index("[[groups]]") :]
+
+
+def test_a_run_that_starts_from_a_model_takes_its_settings(tmp_path, start):
+    (tmp_path / "run.toml").write_text(f"start_from = '{start}'\n{WITHOUT_MODEL}")
+    assert load_train_config(tmp_path / "run.toml").model == build("small").config
+    config = load_train_config(tmp_path / "run.toml", ["model.focal_px=55.0", "model.name=mine"])
+    assert config.model == build("small").config.model_copy(update={"focal_px": 55.0, "name": "mine"})
+
+
+def test_a_run_that_starts_from_nothing_needs_a_model(tmp_path):
+    (tmp_path / "run.toml").write_text(WITHOUT_MODEL)
+    with pytest.raises(ConfigError, match="model"):
+        load_train_config(tmp_path / "run.toml")
+    with pytest.raises(ModelError, match="no model 'nowhere'"):
+        load_train_config(tmp_path / "run.toml", ["start_from=nowhere"])
+    with pytest.raises(ConfigError, match=r"unknown key 'model\.colour'"):
+        load_train_config(
+            tmp_path / "run.toml",
+            ["model.name=x", "model.encoder=y", "model.max_depth_m=9", "model.working_size=[64,64]", "model.colour=red"],
+        )

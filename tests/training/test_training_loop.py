@@ -1,0 +1,326 @@
+"""Runs of a few steps: what they leave, that they resume exactly, and how they stop."""
+
+import json
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the torch extra")
+
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+from lapdepth.errors import ConfigError, ModelError  # noqa: E402
+from lapdepth.model.checkpoint import load_model  # noqa: E402
+from lapdepth.model.network import build_network  # noqa: E402
+from lapdepth.training import loop  # noqa: E402
+from lapdepth.training.loop import TrainingStoppedError, group_loss, make_optimizer, starting_network, train  # noqa: E402
+from lapdepth.training.state import KEEP, load_newest_state, save_state  # noqa: E402
+from model.designs import picture  # noqa: E402
+from training.runs import MODEL, logged, make_run  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run without interruption."""
+    config = make_run(tmp_path_factory.mktemp("whole"))
+    assert train(config) == config.output / "model"
+    return config
+
+
+class KilledError(Exception):
+    pass
+
+
+def kill_at(monkeypatch, when):
+    step_of = loop._step
+
+    def killed(step, *arguments):
+        if step == when:
+            raise KilledError
+        return step_of(step, *arguments)
+
+    monkeypatch.setattr(loop, "_step", killed)
+
+
+def test_a_run_ends_in_a_model_that_loads(finished):
+    network = load_model(finished.output / "model")
+    assert network.config == finished.model
+    out = network(picture(1, 64, 96))
+    assert torch.isfinite(out.depth_m).all()
+    torch.manual_seed(finished.seed)
+    start = starting_network(finished)
+    moved = [not torch.equal(a, b) for a, b in zip(start.parameters(), network.parameters(), strict=True)]
+    assert any(moved)
+
+
+def test_a_run_leaves_settings_environment_log_and_checkpoints(finished):
+    assert {path.name for path in finished.output.iterdir()} == {
+        "config.json",
+        "environment.json",
+        "log.jsonl",
+        "tensorboard",
+        "model",
+        "checkpoint-00000004.pt",
+        "checkpoint-00000006.pt",
+    }
+    stored = json.loads((finished.output / "config.json").read_text())
+    assert (stored["steps"], stored["seed"], stored["model"]["encoder"]) == (6, 3, "mobilenetv2_100")
+    assert json.loads((finished.output / "environment.json").read_text())["torch"] == torch.__version__
+    log = logged(finished)
+    assert [entry["step"] for entry in log] == list(range(6))
+    for entry in log:
+        weighted = entry["all/si"] + 0.5 * entry["all/gradient"] + 0.2 * entry["all/uncertainty"]
+        assert entry["all/total"] == pytest.approx(weighted, rel=1e-5)
+        assert all(math.isfinite(value) for value in entry.values())
+    # 80 % of 6 steps fall by the root, 4.8; the last ones keep the final rate.
+    rates = [1e-5 + (1e-3 - 1e-5) * math.sqrt(max(1 - step / 4.8, 0)) for step in range(6)]
+    assert [entry["lr"] for entry in log] == pytest.approx(rates)
+
+
+def test_the_frozen_encoder_norms_did_not_move(finished):
+    torch.manual_seed(finished.seed)
+    start, end = starting_network(finished), load_model(finished.output / "model")
+    norms = [name for name, _ in start.encoder.named_buffers() if name.endswith("running_mean")]
+    assert norms
+    assert all(torch.equal(start.encoder.get_buffer(name), end.encoder.get_buffer(name)) for name in norms)
+    decoder = [name for name, _ in start.decoder.named_buffers() if name.endswith("running_mean")]
+    assert any(not torch.equal(start.decoder.get_buffer(name), end.decoder.get_buffer(name)) for name in decoder)
+
+
+@pytest.mark.parametrize("killed_at", [1, 3, 4])
+def test_killed_and_resumed_it_is_the_same_run(finished, tmp_path, monkeypatch, killed_at):
+    config = make_run(tmp_path)
+    with monkeypatch.context() as patch:
+        kill_at(patch, killed_at)
+        with pytest.raises(KilledError):
+            train(config)
+    assert [entry["step"] for entry in logged(config)] == list(range(killed_at))
+    train(config, resume=True)
+
+    assert logged(config) == logged(finished)
+    expected, got = (load_file(run.output / "model" / "model.safetensors") for run in (finished, config))
+    assert all(torch.equal(got[name], tensor) for name, tensor in expected.items())
+
+
+def test_resuming_goes_on_from_the_older_checkpoint_when_the_newest_is_torn(finished, tmp_path, monkeypatch):
+    config = make_run(tmp_path)
+    with monkeypatch.context() as patch:
+        kill_at(patch, 5)
+        with pytest.raises(KilledError):
+            train(config)
+    newest = config.output / "checkpoint-00000004.pt"
+    newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
+    steps = []
+    step_of = loop._step
+    monkeypatch.setattr(loop, "_step", lambda step, *rest: steps.append(step) or step_of(step, *rest))
+    train(config, resume=True)
+    assert steps == [2, 3, 4, 5]
+    assert logged(config) == logged(finished)
+
+
+def test_resuming_a_finished_run_trains_nothing(finished, monkeypatch):
+    before = (finished.output / "model" / "model.safetensors").read_bytes()
+    kill_at(monkeypatch, 6)
+    monkeypatch.setattr(loop, "_step", lambda *_: pytest.fail("a finished run took a step"))
+    train(finished, resume=True)
+    assert (finished.output / "model" / "model.safetensors").read_bytes() == before
+    assert len(logged(finished)) == 6
+
+
+def test_starting_over_an_existing_run_is_refused(finished):
+    before = (finished.output / "log.jsonl").read_bytes()
+    with pytest.raises(ConfigError, match="holds a run; go on with --resume, or choose another output"):
+        train(finished)
+    assert (finished.output / "log.jsonl").read_bytes() == before
+
+
+def test_resuming_with_another_network_is_refused(finished):
+    model = finished.model.model_copy(update={"encoder": "resnet18"})
+    with pytest.raises(ConfigError, match=r"checkpoint .*another") as caught:
+        train(finished.model_copy(update={"model": model}), resume=True)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_resuming_with_averaging_switched_on_is_refused(tmp_path):
+    config = make_run(tmp_path, ema=0.0, steps=1)
+    train(config)
+    with pytest.raises(ConfigError, match=r"checkpoint .*another"):
+        train(config.model_copy(update={"ema": 0.9, "steps": 2}), resume=True)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(tmp_path, monkeypatch, value):
+    config = make_run(tmp_path, checkpoint_every=1)
+    loss_of, calls = loop.scale_invariant_loss, []
+
+    def bad_at_step_two(*arguments):
+        calls.append(1)
+        return loss_of(*arguments) * (value if len(calls) == 3 else 1)
+
+    monkeypatch.setattr(loop, "scale_invariant_loss", bad_at_step_two)
+    with pytest.raises(TrainingStoppedError, match=r"group 'all' is not finite at step 2; .*nan-step-00000002\.safetensors"):
+        train(config)
+    batch = load_file(config.output / "nan-step-00000002.safetensors")
+    assert batch["image"].shape == (2, 3, 64, 96)
+    assert batch["depth_m"].shape == (2, 1, 64, 96)
+    # Nothing of that step came into the weights: the last checkpoint is of the step before, and finite.
+    state = load_newest_state(config.output)
+    assert state["step"] == 2
+    assert all(torch.isfinite(tensor).all() for tensor in state["network"].values())
+
+
+def test_infinite_depth_in_the_data_stops_the_run(tmp_path, monkeypatch):
+    from lapdepth.data import loader
+
+    load = loader.load_sample
+
+    def broken(row):
+        sample = load(row)
+        sample.depth_m[:] = float("inf")
+        return sample
+
+    monkeypatch.setattr(loader, "load_sample", broken)
+    with pytest.raises(TrainingStoppedError, match="step 0"):
+        train(make_run(tmp_path))
+
+
+def test_pictures_without_a_measurement_do_no_harm(tmp_path, monkeypatch):
+    from lapdepth.data import loader
+
+    load = loader.load_sample
+
+    def unmeasured(row):
+        sample = load(row)
+        sample.depth_m[:] = 0
+        return sample
+
+    monkeypatch.setattr(loader, "load_sample", unmeasured)
+    config = make_run(tmp_path, steps=2)
+    train(config)
+    assert all(math.isfinite(value) for entry in logged(config) for value in entry.values())
+    assert logged(config)[0]["all/gradient"] == 0
+
+
+def test_groups_add_their_losses_and_both_teach(tmp_path):
+    source = [{"manifest": "manifest.csv", "sky": True}]
+    groups = [
+        {"name": "a", "crop": [64, 96], "batch": 1, "sources": source},
+        {"name": "b", "crop": [96, 64], "batch": 2, "weight": 3.0, "sources": source},
+    ]
+    config = make_run(tmp_path, groups=groups, steps=1, precision="bfloat16", freeze_norms_at=0.0, ema=0.0)
+    train(config)
+    (entry,) = logged(config)
+    assert {"a/si", "a/total", "b/si", "b/total", "gradient_norm"} <= entry.keys()
+    start = build_network(config.model)
+    end = load_model(config.output / "model")
+    # The decoder's norms were held from the first step on.
+    for name, buffer in start.decoder.named_buffers():
+        assert torch.equal(end.decoder.get_buffer(name), buffer), name
+
+
+def test_the_average_forgets_faster_while_it_is_young():
+    update = loop.warm_average(0.99)
+    averaged, current = torch.tensor([10.0]), torch.tensor([0.0])
+    # By hand: (1 + n) / (10 + n) of the old value is kept, at most the decay.
+    assert update(averaged, current, torch.tensor(0)).item() == pytest.approx(10 * 0.1)
+    assert update(averaged, current, torch.tensor(8)).item() == pytest.approx(10 * 0.5)
+    assert update(averaged, current, 10_000).item() == pytest.approx(10 * 0.99)
+
+
+def batch_of(config, depth_m, focal_px):
+    shape = (2, 1, 64, 96)
+    return loop.Batch(
+        picture(2, 64, 96), torch.full(shape, depth_m), torch.zeros(shape, dtype=torch.bool), torch.tensor([focal_px] * 2)
+    )
+
+
+def test_truth_is_brought_to_the_training_focal_length(tmp_path):
+    config = make_run(tmp_path)
+    torch.manual_seed(0)
+    network = build_network(config.model).eval()
+    # Seen with twice the focal length, a point looks as one at half the depth.
+    one = group_loss(network, batch_of(config, 8.0, 90.0), config)
+    other = group_loss(network, batch_of(config, 16.0, 180.0), config)
+    wrong = group_loss(network, batch_of(config, 16.0, 90.0), config)
+    assert other["total"].item() == pytest.approx(one["total"].item(), rel=1e-5)
+    assert wrong["total"].item() != pytest.approx(one["total"].item(), rel=1e-2)
+
+
+def test_a_model_of_unknown_camera_takes_truth_as_it_is(tmp_path):
+    config = make_run(tmp_path, model=MODEL | {"focal_px": None})
+    torch.manual_seed(0)
+    network = build_network(config.model).eval()
+    one, other = (group_loss(network, batch_of(config, 8.0, focal), config)["total"].item() for focal in (90.0, 180.0))
+    assert one == other
+
+
+def test_encoder_and_decoder_have_their_own_rate_and_decay(tmp_path):
+    optimizer = {"encoder_lr_factor": 0.3, "encoder_weight_decay": 0.05, "decoder_weight_decay": 0.01, "lr": 0.002}
+    config = make_run(tmp_path, optimizer=optimizer)
+    network = build_network(config.model)
+    network.encoder.freeze("published")
+    encoder, decoder = make_optimizer(network, config).param_groups
+    assert (encoder["factor"], encoder["weight_decay"]) == (0.3, 0.05)
+    assert (decoder["factor"], decoder["weight_decay"]) == (1.0, 0.01)
+    assert {id(p) for p in decoder["params"]} == {id(p) for p in network.decoder.parameters()}
+    assert {id(p) for p in encoder["params"]} == {id(p) for p in network.encoder.parameters() if p.requires_grad}
+    assert len(encoder["params"]) < len(list(network.encoder.parameters()))
+
+
+def test_starting_from_another_model(finished, tmp_path):
+    start = starting_network(make_run(tmp_path, start_from=str(finished.output / "model")))
+    expected = load_file(finished.output / "model" / "model.safetensors")
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in start.state_dict().items())
+    with pytest.raises(ConfigError, match="of another architecture") as caught:
+        starting_network(make_run(tmp_path, start_from=str(finished.output / "model"), model=MODEL | {"encoder": "resnet18"}))
+    assert len(str(caught.value).splitlines()) == 1
+    with pytest.raises(ModelError, match="no model"):
+        starting_network(make_run(tmp_path, start_from="nowhere"))
+
+
+def test_encoder_weights_from_a_file(tmp_path):
+    config = make_run(tmp_path, encoder_weights="encoder.safetensors")
+    torch.manual_seed(77)
+    encoder = build_network(config.model).encoder
+    weights = {name.removeprefix("body."): tensor for name, tensor in encoder.state_dict().items()}
+    save_file(weights, config.data_root / "encoder.safetensors")
+    started = starting_network(config).encoder
+    assert all(torch.equal(tensor, encoder.state_dict()[name]) for name, tensor in started.state_dict().items())
+
+    save_file({"a": torch.zeros(1)}, config.data_root / "encoder.safetensors")
+    with pytest.raises(ConfigError, match="pretrained weights have nothing for"):
+        starting_network(config)
+    (config.data_root / "encoder.safetensors").write_bytes(b"no")
+    with pytest.raises(ConfigError, match="encoder_weights: cannot read"):
+        starting_network(config)
+
+
+def test_a_fold_that_leaves_nothing_is_refused(tmp_path):
+    groups = [
+        {"name": "all", "crop": [64, 96], "batch": 1, "sources": [{"manifest": "manifest.csv", "folds": 1}]},
+    ]
+    with pytest.raises(ConfigError, match="no picture is left to train on"):
+        train(make_run(tmp_path, groups=groups))
+
+
+def test_only_the_newest_checkpoints_are_kept(tmp_path):
+    for step in range(1, 5):
+        save_state(tmp_path, step, {"network": {"a": torch.full((2,), float(step))}})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-00000003.pt", "checkpoint-00000004.pt"]
+    assert KEEP == 2
+    assert load_newest_state(tmp_path)["step"] == 4
+
+
+@pytest.mark.parametrize("torn", [b"", b"PK\x03\x04", b"text\n", bytes(range(256)) * 20], ids=["empty", "zip", "text", "bytes"])
+def test_a_torn_checkpoint_is_passed_over(tmp_path, torn):
+    save_state(tmp_path, 1, {"network": {"a": torch.ones(2)}})
+    newest = save_state(tmp_path, 2, {"network": {"a": torch.zeros(2)}})
+    newest.write_bytes(torn)
+    assert load_newest_state(tmp_path)["step"] == 1
+    (tmp_path / "checkpoint-00000001.pt").write_bytes(torn)
+    with pytest.raises(ModelError, match=r"no checkpoint in .* can be read"):
+        load_newest_state(tmp_path)
+
+
+def test_no_checkpoint_is_no_error(tmp_path):
+    assert load_newest_state(tmp_path) is None
