@@ -18,14 +18,13 @@ import numpy as np
 import torch
 
 from lapdepth.config import ModelConfig
-from lapdepth.data.loader import Batch, CounterDataset, Source
-from lapdepth.data.manifest import read_manifest
+from lapdepth.data.loader import Batch, CounterDataset
 from lapdepth.export.onnx import export_onnx
 from lapdepth.inference.onnx_engine import OnnxEngine
 from lapdepth.model.checkpoint import load_model
 from lapdepth.model.network import LapDepth, build_network
 from lapdepth.training.config import TrainConfig, load_train_config
-from lapdepth.training.loop import group_loss
+from lapdepth.training.loop import group_loss, make_sources
 from lapdepth.zoo import ONNX_FILE, find_model
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "configs" / "default.toml"
@@ -64,8 +63,7 @@ def compare_engines(name: str, network: LapDepth, onnx_file: Path, height: int, 
 def compare_loader(config: TrainConfig, repeats: int) -> None:
     """Print which waits for the other: the loader of one process, or a training step."""
     for group in config.groups:
-        rows = [row for source in group.sources for row in read_manifest(config.data_root / source.manifest, source.split)]
-        dataset = CounterDataset([Source(rows)], group.crop, group.augment, 0)
+        dataset = CounterDataset(make_sources(group, config), group.crop, group.augment, 0)
         start = time.perf_counter()
         examples = [dataset[i] for i in range(group.batch)]
         loading = time.perf_counter() - start

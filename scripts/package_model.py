@@ -7,6 +7,7 @@ written by hand; the configuration comes with the trained model.
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 from lapdepth.export.onnx import export_onnx
@@ -14,23 +15,25 @@ from lapdepth.model.checkpoint import load_model, save_model
 from lapdepth.zoo import CONFIG_FILE, ONNX_FILE, WEIGHTS_FILE
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "lapdepth" / "weights"
+FILES = (CONFIG_FILE, WEIGHTS_FILE, ONNX_FILE)
 MAX_BYTES = 15_000_000
 
 
 def package(trained: Path, name: str) -> None:
-    """Copy, round, export; refuse what is too large to ship."""
+    """Round and export aside, refuse what is too large to ship, and only then replace the three files."""
     target = PACKAGE / name
-    target.mkdir(parents=True, exist_ok=True)
-    rounded = target.with_name(f".{name}-rounded")
-    save_model(load_model(trained), rounded, half=True)
-    for file in (CONFIG_FILE, WEIGHTS_FILE):
-        (rounded / file).replace(target / file)
-    rounded.rmdir()
-    difference = export_onnx(load_model(target), target / ONNX_FILE)
-    size = sum((target / file).stat().st_size for file in (CONFIG_FILE, WEIGHTS_FILE, ONNX_FILE))
+    PACKAGE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=PACKAGE, prefix=f".{name}-") as scratch:
+        made = Path(scratch) / name
+        save_model(load_model(trained), made, half=True)
+        difference = export_onnx(load_model(made), made / ONNX_FILE)
+        size = sum((made / file).stat().st_size for file in FILES)
+        if size > MAX_BYTES:
+            sys.exit(f"{size} bytes are more than the {MAX_BYTES} that a model in the package may take; nothing was replaced")
+        target.mkdir(exist_ok=True)
+        for file in FILES:
+            (made / file).replace(target / file)
     print(f"{target}: {size / 1e6:.2f} MB, ONNX within {difference:.1e} of PyTorch")
-    if size > MAX_BYTES:
-        sys.exit(f"{size} bytes are more than the {MAX_BYTES} that a model in the package may take")
 
 
 if __name__ == "__main__":

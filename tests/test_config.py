@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field, ValidationError
 
-from lapdepth.config import FORMAT_VERSION, ModelConfig, Settings, load_toml
+from lapdepth.config import FORMAT_VERSION, ModelConfig, Settings, check_settings, read_toml
 from lapdepth.errors import ConfigError, ModelError, ReadError
 
 LEAST = {"name": "m", "encoder": "e", "max_depth_m": 80.0, "working_size": [352, 1216]}
@@ -13,7 +13,7 @@ DECODER = {"widths": [32, 16, 8, 8, 8], "heads": [[], [], [], [], []], "aspp_wid
 
 
 def read(**changes):
-    return ModelConfig.from_json(json.dumps(LEAST | changes | {"format_version": FORMAT_VERSION}), "m/config.json")
+    return ModelConfig.from_json(json.dumps(LEAST | {"format_version": FORMAT_VERSION} | changes), "m/config.json")
 
 
 def test_round_trip():
@@ -69,6 +69,17 @@ def test_stride(levels, stride):
         ({"decoder": DECODER, "levels": 6}, "decoder has 5 widths; 6 levels need 6"),
         ({"decoder": DECODER | {"heads": [[]]}}, "widths has 5 levels, heads 1"),
         ({"decoder": DECODER | {"dilations": [0]}}, "decoder.dilations.0"),
+        ({"decoder": DECODER | {"widths": [8] * 9, "heads": [[]] * 9}}, "decoder.widths: .*at most 8"),
+        ({"decoder": DECODER | {"heads": [[]] * 9}}, "decoder.heads: .*at most 8"),
+        ({"decoder": DECODER | {"heads": [[8] * 9, [], [], [], []]}}, "decoder.heads.0: .*at most 8"),
+        ({"decoder": DECODER | {"dilations": [1] * 9}}, "decoder.dilations: .*at most 8"),
+        ({"image_mean": [0.5, math.inf, 0.5]}, "image_mean.1"),
+        ({"image_mean": [0.5, math.nan, 0.5]}, "image_mean.1"),
+        ({"format_version": 0}, "format_version"),
+        ({"far_m": 4.0}, "far_m 4.0 must be above 4 and at most max_depth_m 80.0"),
+        ({"far_m": 80.5}, "far_m 80.5 must be above 4 and at most max_depth_m 80.0"),
+        ({"far_m": 0.5, "depth_scale": "log", "min_depth_m": 0.5}, "far_m 0.5 must be above 0.5 and at most"),
+        ({"working_size": [4096, 4128]}, "more than 16,777,216 pixels"),
         ({"far_m": -1, "focal_px": -1, "max_depth_m": -1}, r"\(and 2 more\)"),
     ],
 )
@@ -83,6 +94,14 @@ def test_not_a_configuration(text):
     with pytest.raises(ModelError, match="x is not a model configuration") as caught:
         ModelConfig.from_json(text, "x")
     assert "\n" not in str(caught.value)
+
+
+def test_the_bounds_themselves_are_allowed():
+    decoder = DECODER | {"heads": [[8] * 8, [], [], [], []], "dilations": [1] * 8}
+    config = read(decoder=decoder, far_m=80.0, working_size=[4096, 4096], image_mean=[0, 0, 0])
+    assert (config.far_m, config.working_size) == (80.0, (4096, 4096))
+    assert read(far_m=4.1).far_m == 4.1
+    assert read(far_m=0.6, depth_scale="log", min_depth_m=0.5).far_m == 0.6
 
 
 def test_infinite_range_is_refused():
@@ -121,19 +140,23 @@ def toml(folder: Path, text: str) -> Path:
     return path
 
 
+def read_outer(path, overrides=None):
+    return check_settings(read_toml(path, overrides), Outer, str(path))
+
+
 def test_toml(tmp_path):
-    read_back = load_toml(toml(tmp_path, 'steps = 3\n[inner]\nrate = 0.5\nnames = ["a", "b"]\n'), Outer)
+    read_back = read_outer(toml(tmp_path, 'steps = 3\n[inner]\nrate = 0.5\nnames = ["a", "b"]\n'))
     assert read_back == Outer(steps=3, inner=Inner(rate=0.5, names=("a", "b")))
 
 
 def test_toml_with_changes(tmp_path):
     path = toml(tmp_path, "steps = 3\n[inner]\nrate = 0.5\n")
     changes = ["steps=7", "inner.rate = 1e-4", 'inner.names=["x"]', "title=two words"]
-    assert load_toml(path, Outer, changes) == Outer(steps=7, inner=Inner(rate=1e-4, names=("x",)), title="two words")
+    assert read_outer(path, changes) == Outer(steps=7, inner=Inner(rate=1e-4, names=("x",)), title="two words")
 
 
 def test_change_makes_the_table_it_needs(tmp_path):
-    assert load_toml(toml(tmp_path, "steps = 3"), Outer, ["inner.rate=2.0"]).inner.rate == 2
+    assert read_outer(toml(tmp_path, "steps = 3"), ["inner.rate=2.0"]).inner.rate == 2
 
 
 @pytest.mark.parametrize(
@@ -155,10 +178,10 @@ def test_change_makes_the_table_it_needs(tmp_path):
 )
 def test_wrong_toml(tmp_path, text, changes, match):
     with pytest.raises(ConfigError, match=match) as caught:
-        load_toml(toml(tmp_path, text), Outer, changes)
+        read_outer(toml(tmp_path, text), changes)
     assert "\n" not in str(caught.value)
 
 
 def test_missing_toml(tmp_path):
     with pytest.raises(ReadError, match=r"cannot read .*run\.toml: No such file"):
-        load_toml(tmp_path / "run.toml", Outer)
+        read_outer(tmp_path / "run.toml")

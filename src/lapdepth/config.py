@@ -18,7 +18,14 @@ FORMAT_VERSION = 1
 """Version of the model format. Raised when an older release could misread a newer file."""
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Channels = Annotated[int, Field(ge=1, le=4096)]
+
+MAX_WORKING_PIXELS = 4096 * 4096
+"""A stored configuration may come from anyone; a larger picture would only fill the memory."""
+
+LEAST_FAR_SHARE = 0.05
+"""`far_m` of a model of linear depth lies above this share of its range, so that it does not take all for sky."""
 
 
 class Settings(BaseModel):
@@ -37,10 +44,10 @@ class DecoderConfig(Settings):
         dilations: Dilations of the dense ASPP.
     """
 
-    widths: tuple[Annotated[int, Field(ge=5, le=4096)], ...]
-    heads: tuple[tuple[Channels, ...], ...]
+    widths: Annotated[tuple[Annotated[int, Field(ge=5, le=4096)], ...], Field(max_length=8)]
+    heads: Annotated[tuple[Annotated[tuple[Channels, ...], Field(max_length=8)], ...], Field(max_length=8)]
     aspp_width: Channels
-    dilations: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (3, 6, 12, 18)
+    dilations: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(max_length=8)] = (3, 6, 12, 18)
 
     @model_validator(mode="after")
     def _same_levels(self) -> Self:
@@ -70,14 +77,14 @@ class ModelConfig(Settings):
         working_size: (height, width): pictures are scaled, aspect kept, to about as many pixels.
         focal_px: Focal length in pixels of the training pictures at the working size. `None`: unknown, so that metres do not
             follow the camera.
-        fov_deg: Horizontal field of view assumed of a picture that tells nothing of its camera.
+        fov_deg: Field of view in degrees assumed along the longer side of a picture that tells nothing of its camera.
         image_mean: Mean of RGB in [0, 1] that the encoder was trained with.
         image_std: Standard deviation of the same.
         licence: Licence of the weights, in one line.
         provenance: Free text by key: training data, commands, results.
     """
 
-    format_version: int = FORMAT_VERSION
+    format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
     name: str = Field(min_length=1, max_length=80)
     encoder: str = Field(min_length=1, max_length=120)
     levels: Literal[5, 6] = 5
@@ -93,7 +100,7 @@ class ModelConfig(Settings):
     working_size: tuple[Annotated[int, Field(ge=32, le=8192)], Annotated[int, Field(ge=32, le=8192)]]
     focal_px: Positive | None = None
     fov_deg: Annotated[float, Field(ge=1, le=179)] = 60.0
-    image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    image_mean: tuple[Finite, Finite, Finite] = (0.485, 0.456, 0.406)
     image_std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
     licence: str = "unknown"
     provenance: dict[str, str] = {}
@@ -104,6 +111,11 @@ class ModelConfig(Settings):
             raise ValueError("min_depth_m belongs to depth_scale 'log', and only to it")
         if self.min_depth_m is not None and self.min_depth_m >= self.max_depth_m:
             raise ValueError(f"min_depth_m {self.min_depth_m} must be below max_depth_m {self.max_depth_m}")
+        near_m = self.min_depth_m or LEAST_FAR_SHARE * self.max_depth_m
+        if self.far_m is not None and not near_m < self.far_m <= self.max_depth_m:
+            raise ValueError(f"far_m {self.far_m} must be above {near_m:g} and at most max_depth_m {self.max_depth_m}")
+        if self.working_size[0] * self.working_size[1] > MAX_WORKING_PIXELS:
+            raise ValueError(f"working_size {self.working_size} is more than {MAX_WORKING_PIXELS:,} pixels")
         if self.decoder is not None and len(self.decoder.widths) != self.levels:
             raise ValueError(f"decoder has {len(self.decoder.widths)} widths; {self.levels} levels need {self.levels}")
         return self
@@ -144,11 +156,6 @@ class _VersionOnly(BaseModel):
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
-
-
-def load_toml(path: Path, kind: type[SettingsT], overrides: list[str] | None = None) -> SettingsT:
-    """Read a TOML file into checked settings: `read_toml`, then `check_settings`."""
-    return check_settings(read_toml(path, overrides), kind, str(path))
 
 
 def read_toml(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:

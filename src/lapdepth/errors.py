@@ -28,6 +28,10 @@ class ModelError(LapDepthError, ValueError):
     """A model file is missing parts, damaged, of a newer format or unsafe to load."""
 
 
+class ModelNotFoundError(ModelError):
+    """There is no model of that name."""
+
+
 class MissingExtraError(LapDepthError, ImportError):
     """A command needs an optional dependency that is not installed."""
 

@@ -13,13 +13,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lapdepth.camera import FloatArray, Intrinsics
+from lapdepth.camera import FloatArray
 from lapdepth.errors import InputError
 
 ByteArray = npt.NDArray[np.uint8]
 
 MIN_SIDE = 8
 """Pictures with a shorter side hold nothing to see depth in."""
+
+MAX_ASPECT = 20
+"""Of longer and thinner pictures the working size would leave a strip too narrow for the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +89,16 @@ def pad_to_stride(image: ByteArray, stride: int) -> ByteArray:
     return np.asarray(cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
 
 
-def resize_camera(intrinsics: Intrinsics, fitted: Fitted) -> Intrinsics:
-    """The camera of the picture inside the network's input."""
-    height, width = fitted.size
-    return intrinsics.resized(width, height)
-
-
 def check_rgb(image: ByteArray) -> None:
-    """Raise `InputError` unless `image` is (H, W, 3) uint8 with sides of at least `MIN_SIDE` pixels."""
+    """Raise `InputError` unless `image` is (H, W, 3) uint8 with sides of at least `MIN_SIDE` pixels, neither far longer."""
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise InputError(f"picture is {got}; expected an (H, W, 3) uint8 RGB array (lapdepth.io.images.read_image makes one)")
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise InputError(f"picture is {height}x{width}; both sides must be at least {MIN_SIDE} pixels")
+    if max(height, width) > MAX_ASPECT * min(height, width):
+        raise InputError(f"picture is {height}x{width}; no side may be over {MAX_ASPECT} times the other. Cut it into pieces")
 
 
 def _scaled_size(height: int, width: int, working_size: tuple[int, int], stride: int) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Where models come from: embedded in the package, a path, or a hub id; with a word on the licence of each.
 
-Row 1 of the layers: names to folders and files, nothing of what is in them.
+Row 1 of the layers: names to folders and files, and of what is in them only the configuration.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from lapdepth.errors import MissingExtraError, ModelError
+from lapdepth.config import ModelConfig
+from lapdepth.errors import MissingExtraError, ModelError, ModelNotFoundError
 
 EMBEDDED = ("default",)
 """Names of the models in the package."""
@@ -31,17 +32,36 @@ def find_model(model: str | Path) -> Path:
         model: Name of an embedded model, path of a model folder or `.onnx` file, or a hub id `owner/name`.
 
     Raises:
-        ModelError: There is no such model.
+        ModelNotFoundError: There is no such model.
+        ModelError: It is a hub id and cannot be got.
         MissingExtraError: It is a hub id and `huggingface_hub` is not installed.
     """
     if isinstance(model, str) and model in EMBEDDED:
         return Path(str(resources.files("lapdepth"))) / "weights" / model
     path = Path(model)
-    if path.is_dir() or path.is_file():
-        return path
-    if isinstance(model, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not path.parent.exists():
-        return _download(model)
-    raise ModelError(f"no model '{model}'; give {', '.join(EMBEDDED)}, a model folder, an .onnx file or a hub id")
+    try:
+        if path.is_dir() or path.is_file():
+            return path
+        is_hub_id = isinstance(model, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not path.parent.exists()
+    except OSError as error:  # a name longer than any file's, or a folder that may not be looked into
+        raise ModelNotFoundError(f"no model '{str(model)[:80]}': {error.strerror}") from None
+    if is_hub_id:
+        return _download(str(model))
+    raise ModelNotFoundError(f"no model '{model}'; give {', '.join(EMBEDDED)}, a model folder, an .onnx file or a hub id")
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The configuration in a model folder.
+
+    Raises:
+        ModelError: There is none, or it is not one that this release reads.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}; a model folder holds {CONFIG_FILE}") from None
+    return ModelConfig.from_json(text, str(path))
 
 
 def tell_licence_once(name: str, licence: str) -> None:

@@ -112,9 +112,10 @@ def test_exr(run, engine, pictures, out):
 
 def test_exr_without_the_extra(run, engine, pictures, out, monkeypatch):
     monkeypatch.setitem(sys.modules, "OpenEXR", None)
-    done = run("predict", pictures / "a.png", "--output", out, "--format", "exr", *FOCAL)
+    done = run("predict", pictures, "--output", out, "--format", "png16,exr", *FOCAL)
     assert "needs the 'exr' extra" in error_of(done)
-    assert names(out) == []
+    assert engine.seen == []
+    assert not out.exists()
 
 
 def test_sidecar(run, engine, pictures, out):
@@ -125,7 +126,7 @@ def test_sidecar(run, engine, pictures, out):
         "image": str(pictures / "a.png"),
         "units": "metres along the optical axis",
         "range_min_m": 1.7986,
-        "range_max_m": 100.0,
+        "range_max_m": 99.3307,
         "height": 96,
         "width": 128,
         "network_height": 48,
@@ -137,6 +138,8 @@ def test_sidecar(run, engine, pictures, out):
         "model": "fake",
         "model_licence": "free",
         "engine": "fake",
+        "formats": ["png16", "color"],
+        "png_units_per_metre": 256.0,
     }
 
 
@@ -162,6 +165,7 @@ def test_png_scale(run, engine, pictures, out):
     assert run("predict", pictures / "a.png", "--output", out, "--png-scale", 1000, *FOCAL).code == 0
     codes = cv2.imread(str(out / "a_depth.png"), cv2.IMREAD_UNCHANGED)
     assert (codes.dtype, codes.min(), codes.max()) == (np.uint16, 2000, 2000)
+    assert json.loads((out / "a.json").read_text())["png_units_per_metre"] == 1000
 
 
 def test_colour_range(run, use_engine, pictures, out):
@@ -191,6 +195,46 @@ def test_batch_with_bad_files(run, engine, pictures, out):
         assert reason in line
 
 
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("empty/", "no pictures in"),
+        ("https://example.org/a.png", "download it first"),
+        ("", "an input is empty text"),
+        ("none*.png", "no pictures in"),
+        ("none/", "does not exist"),
+        ("a" * 300 + ".jpg", "File name too long"),
+    ],
+)
+def test_bad_input_does_not_stop_the_others(run, engine, pictures, out, cwd, bad, reason):
+    (cwd / "empty").mkdir()
+    done = run("predict", bad, pictures / "a.png", "--output", out, *FOCAL)
+    assert reason in error_of(done)
+    assert [Path(name).name for name in names(out)] == ["a.json", "a_color.png", "a_depth.png"]
+
+
+def test_each_bad_input_has_its_line(run, engine, out):
+    done = run("predict", "", "https://example.org/a.png", "--output", out)
+    assert (done.code, len(done.errors), done.out) == (1, 2, "")
+    assert not out.exists()
+
+
+def test_name_that_is_not_utf8(run, engine, pictures, out):
+    bad = pictures / os.fsdecode(b"bad\xff.png")
+    (pictures / "a.png").rename(bad)
+    out = out.with_name(os.fsdecode(b"out\xfe"))
+    broken = pictures / os.fsdecode(b"broken\xff.png")
+    broken.write_bytes(b"no picture")
+    done = run("predict", bad, broken, pictures / "b.jpg", "--output", out, "--format", NO_EXR, *FOCAL)
+    assert "broken\\udcff.png is not a picture" in error_of(done)
+    assert done.out.startswith("2 of 3 pictures written to ")
+    assert done.out.endswith("out\\udcfe\n")
+    stem = os.fsdecode(b"bad\xff")
+    assert len(names(out)) == 12
+    assert json.loads((out / f"{stem}.json").read_text())["image"] == str(bad)
+    assert read_npz(out / f"{stem}_depth.npz").metadata["image"] == str(bad)
+
+
 def test_memory_runs_out_for_one_picture(run, use_engine, pictures, out):
     def full(image):
         if len(engine.seen) == 1:
@@ -215,6 +259,9 @@ def test_depth_that_does_not_fit_the_png(run, engine, pictures, out):
     assert "from 1000 to 1000 m does not fit 16 bits at 256 units per metre" in error_of(done)
     assert "use 64 units per metre" in done.err
     assert names(out) == []
+    done = run("predict", pictures / "a.png", "--output", out, "--focal-px", 50_000)
+    assert "does not fit 16 bits" in error_of(done)
+    assert names(out) == ["a.json", "a_color.png"]
     done = run("predict", pictures / "a.png", "--output", out, "--format", "npz", "--focal-px", 50_000)
     assert (done.code, done.err) == (0, "")
     assert read_npz(out / "a_depth.npz").depth_m.max() == 1000
@@ -330,4 +377,42 @@ def test_a_picture_is_never_overwritten_by_a_result(run, engine, tmp_path):
     before = truth.read_bytes()
     done = run("predict", tmp_path, "--output", tmp_path, *FOCAL)
     assert "is one of the inputs and would be overwritten" in error_of(done)
+    assert truth.read_bytes() == before
+
+
+# --- results among the pictures
+
+
+@pytest.mark.parametrize("formats", ["png16,color", "compare,npz"])
+@pytest.mark.parametrize(
+    ("inputs", "output"), [("{}", "{}/out"), ("{}", "{}"), ("{}/**/*", "{}/out"), ("{}/deep", "{}"), (".", ".")]
+)
+def test_second_run_is_as_the_first(run, engine, pictures, monkeypatch, formats, inputs, output):
+    monkeypatch.chdir(pictures)
+    args = ("predict", inputs.format(pictures), "--output", output.format(pictures), "--format", formats, *FOCAL)
+    first = run(*args)
+    files = names(pictures)
+    second = run(*args)
+    assert (second.code, second.out, second.err) == (0, first.out, "")
+    assert names(pictures) == files
+
+
+def test_only_results_are_left(run, engine, pictures, out):
+    run("predict", pictures, "--output", out, *FOCAL)
+    assert "nothing to do: all pictures found are results" in error_of(run("predict", out, "--output", out, *FOCAL))
+
+
+def test_result_named_outright_is_predicted(run, engine, pictures, out):
+    run("predict", pictures / "a.png", "--output", out, "--format", "color", *FOCAL)
+    assert run("predict", out / "a_color.png", "--output", out, "--format", "color", *FOCAL).code == 0
+    assert (out / "a_color_color.png").exists()
+
+
+def test_truth_beside_a_picture_is_safe_after_a_run_in_other_formats(run, engine, tmp_path):
+    truth = tmp_path / "a_depth.png"
+    for name in ("a.png", truth.name):
+        cv2.imwrite(str(tmp_path / name), noise(96, 128))
+    before = truth.read_bytes()
+    assert run("predict", tmp_path / "a.png", "--output", tmp_path, "--format", "npz", *FOCAL).code == 0
+    assert "would be overwritten" in error_of(run("predict", tmp_path, "--output", tmp_path, *FOCAL))
     assert truth.read_bytes() == before

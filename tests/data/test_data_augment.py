@@ -5,7 +5,7 @@ import pytest
 
 from data.pictures import UNCHANGED, sample_of
 from lapdepth.camera import Intrinsics
-from lapdepth.config import load_toml
+from lapdepth.config import check_settings, read_toml
 from lapdepth.data.augment import AugmentSettings, augment, resize_depth
 from lapdepth.errors import ConfigError
 
@@ -203,4 +203,4 @@ def test_dense_depth_takes_the_pixel_in_the_middle():
 def test_settings_out_of_range_are_refused_when_read(tmp_path, text):
     (tmp_path / "a.toml").write_text(text)
     with pytest.raises(ConfigError, match=text.split(" ", maxsplit=1)[0]):
-        load_toml(tmp_path / "a.toml", AugmentSettings)
+        check_settings(read_toml(tmp_path / "a.toml"), AugmentSettings, "a.toml")

@@ -30,11 +30,12 @@ def which(example):
 
 
 def test_shapes_and_types(rows):
-    image, depth_m, sky, focal_px = CounterDataset([Source(rows)], (64, 96), UNCHANGED, seed=0)[0]
+    image, depth_m, sky, focal_px, guess_m = CounterDataset([Source(rows)], (64, 96), UNCHANGED, seed=0)[0]
     assert (image.shape, image.dtype) == ((3, 64, 96), torch.float32)
     assert (depth_m.shape, depth_m.dtype) == ((1, 64, 96), torch.float32)
     assert (sky.shape, sky.dtype) == ((1, 64, 96), torch.bool)
     assert (focal_px.shape, focal_px.dtype) == ((), torch.float32)
+    assert (guess_m.shape, guess_m.dtype) == ((1, 64, 96), torch.float32)
     assert image.min() >= 0
     assert 0.5 < image.max() <= 1
     # 80 x 120 to 64 x 96 is a factor of 0.8.
@@ -68,11 +69,12 @@ def test_step_s_holds_the_counters_from_s_times_batch(rows):
     assert len(given) == 2
     for step, batch in zip((2, 3), given, strict=True):
         expected = [dataset[3 * step + i] for i in range(3)]
-        for i, (image, depth_m, sky, focal_px) in enumerate(expected):
+        for i, (image, depth_m, sky, focal_px, guess_m) in enumerate(expected):
             assert torch.equal(batch.image[i], image)
             assert torch.equal(batch.depth_m[i], depth_m)
             assert torch.equal(batch.sky[i], sky)
             assert torch.equal(batch.focal_px[i], focal_px)
+            assert torch.equal(batch.guess_m[i], guess_m)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # later Pythons warn of forks
@@ -81,7 +83,7 @@ def test_workers_change_nothing(rows):
     alone, shared = (list(batches(dataset, 2, 1, 5, workers)) for workers in (0, 2))
     assert len(alone) == len(shared) == 4
     for a, b in zip(alone, shared, strict=True):
-        assert equal((a.image, a.depth_m, a.sky, a.focal_px), (b.image, b.depth_m, b.sky, b.focal_px))
+        assert equal((a.image, a.depth_m, a.sky, a.focal_px, a.guess_m), (b.image, b.depth_m, b.sky, b.focal_px, b.guess_m))
 
 
 def test_a_window_cuts_picture_depth_and_camera(rows):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lapdepth.data.sky import MARGIN, bright_sky
+from lapdepth.data.sky import MARGIN, bright_sky, continue_upwards
 
 HEIGHT, WIDTH, HORIZON = 120, 200, 50
 
@@ -57,3 +57,18 @@ def test_nothing_measured_is_sky_nor_what_is_near_or_below_it(street):
     assert not sky[40 - MARGIN :, columns].any()
     assert sky[: 40 - MARGIN - 1].all()
     assert sky[:, : 100 - MARGIN - 1].all()
+
+
+def test_what_stands_before_the_sky_takes_the_depth_of_what_is_measured_below_it():
+    image = np.full((60, 90, 3), (170, 200, 240), np.uint8)
+    depth_m = np.zeros((60, 90), np.float32)
+    depth_m[40:, :] = 5.0
+    depth_m[30, 20:50] = 12.0
+    image[:30, 20:50] = (60, 90, 50)  # a dark tree above what was measured at 12 m
+    image[:40, 60:80] = (220, 160, 120)  # a warm facade above what was measured at 5 m
+    guess_m = continue_upwards(image, depth_m)
+    assert (guess_m[:30, 25:45] == 12).all()
+    assert (guess_m[:40, 60:80] == 5).all()
+    assert not guess_m[:, :20].any()  # sky gets no guess
+    assert not guess_m[depth_m > 0].any()  # nor what was measured
+    assert not continue_upwards(image, np.zeros_like(depth_m)).any()

@@ -95,6 +95,56 @@ def test_the_comparison_sees_a_difference(exported):
     assert export.compare_with_torch(other, path) > 1e-3
 
 
+def test_the_comparison_sees_a_difference_of_the_log_scale(exported):
+    network, path = exported
+    if not network.config.uncertainty:
+        pytest.skip("a model without log scale")
+    with torch.inference_mode():
+        before = network(picture(1, 64, 64))
+    other = copy.deepcopy(network)
+    last = other.decoder.levels[-1].head[-1].conv
+    with torch.no_grad():
+        last.weight[1].mul_(-1)  # the second channel, which depth does not see
+        after = other.eval()(picture(1, 64, 64))
+    assert torch.equal(after.depth_m, before.depth_m)
+    assert export.compare_with_torch(other, path) > 1e-3
+
+
+class FakeSession:
+    """An engine that gives NaN for one of its outputs, and ones for the other."""
+
+    broken = ""
+
+    def __init__(self, *_arguments, **_options):
+        pass
+
+    def run(self, names, feeds):
+        image = feeds["image"]
+        return [np.full_like(image[:, :1], np.nan if name == self.broken else 1.0) for name in names]
+
+
+@pytest.mark.parametrize("broken", [export.OUTPUT_DEPTH, export.OUTPUT_LOG_SCALE])
+def test_the_comparison_does_not_lose_a_nan(tmp_path, monkeypatch, broken):
+    monkeypatch.setattr(FakeSession, "broken", broken)
+    monkeypatch.setattr(export.onnxruntime, "InferenceSession", FakeSession)
+    assert np.isnan(export.compare_with_torch(build("shallow"), tmp_path / "model.onnx"))
+
+
+def test_the_comparison_leaves_the_network_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(export.onnxruntime, "InferenceSession", FakeSession)
+    network = build("shallow").train()
+    export.compare_with_torch(network, tmp_path / "model.onnx")
+    assert all(module.training for module in network.modules())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_network_on_a_gpu(exported):
+    network, path = exported
+    on_gpu = copy.deepcopy(network).to("cuda")
+    assert export.compare_with_torch(on_gpu, path) <= 1e-4
+    assert next(on_gpu.parameters()).is_cuda
+
+
 @pytest.mark.parametrize("existing", [None, b"an older file"])
 @pytest.mark.parametrize("limit", [-1.0, float("nan")])
 def test_an_export_that_differs_is_refused_and_no_file_is_left(tmp_path, monkeypatch, limit, existing):

@@ -1,13 +1,15 @@
 """File names of a batch, and the formats of one picture."""
 
+import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from inference.fake_engine import FakeEngine, by_column, noise
-from lapdepth.errors import InputError, OutputError
-from lapdepth.inference.batch import FORMATS, output_names, parse_formats, write_result
+from lapdepth.errors import InputError, MissingExtraError, OutputError
+from lapdepth.inference.batch import FORMATS, check_extras, is_earlier_result, output_names, parse_formats, write_result
 from lapdepth.inference.predictor import DepthPredictor
 
 
@@ -103,8 +105,98 @@ def test_colours_are_those_of_the_given_range(tmp_path, result):
     np.testing.assert_array_equal(read_image(tmp_path / "b_color.png").rgb, colorize(result.depth_m, result.valid))
 
 
-def test_later_formats_do_not_take_the_earlier_with_them(tmp_path):
-    far = DepthPredictor(FakeEngine(10.0))(noise(48, 64), focal_px=5000)
+def notes(path):
+    return json.loads(path.read_bytes())
+
+
+@pytest.fixture
+def far():
+    """Too far for the PNG."""
+    return DepthPredictor(FakeEngine(10.0))(noise(48, 64), focal_px=5000)
+
+
+def test_a_format_that_fails_does_not_cost_the_others(tmp_path, far):
     with pytest.raises(InputError, match="does not fit 16 bits"):
-        write_result(far, tmp_path / "a", ["png16", "npz"])
-    assert names(tmp_path) == ["a_depth.npz"]
+        write_result(far, tmp_path / "a", ["png16", "npz", "color"])
+    assert names(tmp_path) == ["a.json", "a_color.png", "a_depth.npz"]
+    assert notes(tmp_path / "a.json")["formats"] == ["npz", "color"]
+    assert notes(tmp_path / "a.json")["png_units_per_metre"] is None
+
+
+def test_memory_runs_out_for_one_format(tmp_path, result, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("lapdepth.inference.batch.compare", full)
+    with pytest.raises(MemoryError):
+        write_result(result, tmp_path / "a", ["compare", "png16"])
+    assert names(tmp_path) == ["a.json", "a_depth.png"]
+
+
+def test_no_sidecar_without_a_result(tmp_path, far):
+    with pytest.raises(InputError, match="does not fit 16 bits"):
+        write_result(far, tmp_path / "a", ["png16"])
+    assert names(tmp_path) == []
+
+
+def test_sidecar_tells_the_scale_of_the_png(tmp_path, result):
+    write_result(result, tmp_path / "a", ["color"], 1000.0)
+    assert notes(tmp_path / "a.json")["png_units_per_metre"] is None
+    write_result(result, tmp_path / "a", ["png16"], 500.0)
+    assert notes(tmp_path / "a.json")["png_units_per_metre"] == 500
+    expected = set(result.metadata()) | {"formats", "png_units_per_metre"}
+    assert set(notes(tmp_path / "a.json")) == expected
+
+
+def test_sidecar_lists_what_earlier_runs_left(tmp_path, result):
+    write_result(result, tmp_path / "a", ["png16", "color"], 500.0)
+    write_result(result, tmp_path / "a", ["npz"])
+    assert notes(tmp_path / "a.json")["formats"] == ["png16", "npz", "color"]
+    assert notes(tmp_path / "a.json")["png_units_per_metre"] == 500
+    (tmp_path / "a_depth.png").unlink()
+    write_result(result, tmp_path / "a", ["npz"])
+    assert notes(tmp_path / "a.json")["formats"] == ["npz", "color"]
+    assert notes(tmp_path / "a.json")["png_units_per_metre"] is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"formats": ["png16"]}', '{"predicted_at": 1, "formats": 5}', "\udcff", "[" * 10**5]
+)
+def test_sidecar_of_another_program(tmp_path, result, text):
+    (tmp_path / "a.json").write_bytes(text.encode(errors="surrogateescape"))
+    (tmp_path / "a_depth.png").write_bytes(b"")
+    assert not is_earlier_result(tmp_path, tmp_path, tmp_path / "a_depth.png")
+    write_result(result, tmp_path / "a", ["color"])
+    assert notes(tmp_path / "a.json")["formats"] == ["color"]
+
+
+@pytest.mark.parametrize(
+    ("output", "top", "path", "expected"),
+    [
+        ("p/out", "p", "p/x.png", False),
+        ("p/out", "p", "p/out/x.png", True),
+        ("p/out", "p", "p/out/deep/x.png", True),
+        ("p/out", "p", "p/output/x.png", False),
+        ("p/out", "p/q/..", "p/out/../out/x.png", True),
+        ("p", "p", "p/x.png", False),
+        ("p", "p", "p/a_depth.png", True),
+        ("p", "p", "p/a_color.png", True),
+        ("p", "p", "p/a_compare.png", False),  # not listed in the sidecar
+        ("p", "p", "p/b_depth.png", False),  # no sidecar
+        ("p", "p", "p/a.png", False),
+        ("p", "p/q", "p/q/a_depth.png", True),
+        ("p", "p/q", "p/q/x.png", False),
+        ("elsewhere", "p", "p/a_depth.png", False),
+    ],
+)
+def test_earlier_results(tmp_path, result, output, top, path, expected):
+    for stem in ("p/a", "p/q/a"):
+        write_result(result, tmp_path / stem, ["png16", "color"])
+    assert is_earlier_result(tmp_path / output, tmp_path / top, tmp_path / path) is expected
+
+
+def test_missing_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    check_extras(["png16", "npz"])
+    with pytest.raises(MissingExtraError, match="needs the 'exr' extra"):
+        check_extras(["png16", "exr"])

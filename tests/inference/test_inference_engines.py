@@ -236,3 +236,23 @@ def test_onnx_file_that_takes_another_size(tmp_path, capfd):
         engine(np.zeros((1, 3, 48, 64), np.float32))
     one_line(error)
     assert capfd.readouterr() == ("", "")  # ONNX Runtime logs it to the terminal unless told not to
+
+
+def test_a_device_chooses_the_torch_engine():
+    with pytest.raises(InputError, match="device 'cuda' is for the torch engine"):
+        DepthPredictor.from_pretrained(engine="onnx", device="cuda")
+    pytest.importorskip("torch", reason="the torch engine needs the torch extra")
+    assert DepthPredictor.from_pretrained(device="cpu").engine.name == "torch"
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 10, 10), (1,)])
+def test_an_output_of_another_shape(shape, monkeypatch):
+    engine = DepthPredictor.from_pretrained(threads=1).engine
+
+    class Session:
+        def run(self, *_):
+            return [np.ones(shape, np.float32)] * 2
+
+    monkeypatch.setattr(engine, "_session", Session())
+    with pytest.raises(ModelError, match="export it again"):
+        engine(np.zeros((1, 3, 32, 64), np.float32))

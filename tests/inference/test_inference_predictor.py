@@ -223,15 +223,28 @@ def test_valid_ends_at_far_m_whatever_the_camera(focal_px):
 def test_without_far_m_all_is_valid():
     result = predict(FakeEngine(99.9))
     assert result.valid.all()
-    assert result.range_m[1] == 100
+    assert result.range_m[1] == pytest.approx(100 / (1 + math.exp(-5)))
 
 
 @pytest.mark.parametrize(
-    ("changes", "nearest_m"),
-    [({"depth_scale": "log", "min_depth_m": 0.5}, 1.0), ({}, 2 * 100 / (1 + math.exp(4)))],
+    ("changes", "nearest_m", "farthest_m"),
+    [
+        # Five levels: the residuals add up to between -4 and 5.
+        ({}, 100 / (1 + math.exp(4)), 100 / (1 + math.exp(-5))),
+        ({"levels": 6}, 100 / (1 + math.exp(5)), 100 / (1 + math.exp(-6))),
+        ({"depth_scale": "log", "min_depth_m": 0.5}, 0.5 * 200 ** (1 / (1 + math.exp(4))), 0.5 * 200 ** (1 / (1 + math.exp(-5)))),
+    ],
 )
-def test_range_follows_the_camera(changes, nearest_m):
-    assert predict(FakeEngine(**changes), focal_px=100).range_m == pytest.approx((nearest_m, 200))
+def test_range_is_what_the_head_reaches_and_follows_the_camera(changes, nearest_m, farthest_m):
+    range_m = predict(FakeEngine(**changes), focal_px=100).range_m
+    assert range_m == pytest.approx((2 * nearest_m, 2 * farthest_m))
+
+
+def test_portrait_and_landscape_are_taken_with_one_camera():
+    predictor = DepthPredictor(FakeEngine())
+    upright, turned = predictor(SMALL), predictor(np.ascontiguousarray(SMALL.transpose(1, 0, 2)))
+    assert upright.focal_source == "assumed field of view"
+    assert upright.intrinsics.focal_px == turned.intrinsics.focal_px
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, 0.0, -1.0])

@@ -125,6 +125,18 @@ def test_not_json(tmp_path, value):
     assert names(tmp_path) == []
 
 
+def test_json_with_a_name_that_is_not_utf8(tmp_path):
+    name = os.fsdecode(b"bad\xff.jpg")
+    write_json(tmp_path / "a.json", {"image": name})
+    assert (tmp_path / "a.json").read_bytes() == b'{\n  "image": "bad\\udcff.jpg"\n}\n'
+    assert json.loads((tmp_path / "a.json").read_bytes()) == {"image": name}
+
+
+def test_writer_that_cannot_take_the_name(tmp_path):
+    with pytest.raises(OutputError, match="not UTF-8"), atomic_path(tmp_path / "a.exr"):
+        "\udcff".encode()
+
+
 def test_read_bytes_limits(tmp_path, monkeypatch):
     monkeypatch.setattr("lapdepth.io.files.MAX_BYTES", 3)
     (tmp_path / "a").write_bytes(b"123")
@@ -145,58 +157,124 @@ def test_read_bytes_zero_byte_in_name():
         read_bytes(Path("a\0b"), "x")
 
 
+def expand(*inputs, **options):
+    """The pictures, where no input is bad."""
+    paths, errors = expand_inputs([str(text) for text in inputs], **options)
+    assert errors == []
+    return paths
+
+
+def error_of(text):
+    """The one error of one bad input, which must not take a good one with it."""
+    good = Path("good.png")
+    paths, (error,) = expand_inputs([text, str(good)])
+    assert paths == [good]
+    return error
+
+
 def test_folder_is_searched_below_sorted_without_hidden(tmp_path):
     wanted = [touch(tmp_path / name) for name in ("a.JPG", "b.png", "sub/c.tiff", "sub/deep/d.webp")]
     for name in ("notes.txt", ".hidden.png", "._a.JPG", ".thumbs/e.png", "f.gif"):
         touch(tmp_path / name)
     (tmp_path / "folder.png").mkdir()
-    assert expand_inputs([str(tmp_path)]) == wanted
+    assert expand(tmp_path) == wanted
 
 
 def test_glob_and_duplicates_keep_order(tmp_path, monkeypatch):
     a, b, c = (touch(tmp_path / name) for name in ("a.png", "b.png", "sub/c.png"))
     touch(tmp_path / "notes.txt")
-    assert expand_inputs([str(b), f"{tmp_path}/**/*"]) == [b, a, c]
+    assert expand(b, f"{tmp_path}/**/*") == [b, a, c]
     monkeypatch.chdir(tmp_path)
-    assert expand_inputs(["./a.png", "sub/../a.png", str(a), "*.png"]) == [Path("a.png"), Path("b.png")]
+    assert expand("./a.png", "sub/../a.png", a, "*.png") == [Path("a.png"), Path("b.png")]
 
 
 def test_name_that_looks_like_a_pattern(tmp_path):
     path = touch(tmp_path / "[1].jpg")
-    assert expand_inputs([str(path)]) == [path]
+    assert expand(path) == [path]
 
 
 def test_named_file_is_taken_whatever_its_suffix_and_even_if_missing(tmp_path):
     odd = touch(tmp_path / "picture.dat")
     missing = tmp_path / "missing.png"
-    assert expand_inputs([str(odd), str(missing)]) == [odd, missing]
+    assert expand(odd, missing) == [odd, missing]
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".jpg", "a\0b.jpg"])
+def test_impossible_name_is_left_to_the_reader(name):
+    assert expand(name) == [Path(name)]
+    with pytest.raises(ReadError, match="cannot read"):
+        read_bytes(Path(name), "x")
 
 
 @pytest.mark.parametrize("url", ["http://a/b.png", "https://a/*.png", "rtsp://cam", "s3://b/k.jpg"])
 def test_url(url):
-    with pytest.raises(InputError, match="download it first"):
-        expand_inputs([url])
+    error = error_of(url)
+    assert isinstance(error, InputError)
+    assert "download it first" in str(error)
 
 
 def test_empty_text_is_not_the_current_folder():
-    with pytest.raises(InputError, match="empty text"):
-        expand_inputs([""])
+    error = error_of("")
+    assert isinstance(error, InputError)
+    assert "empty text" in str(error)
 
 
-@pytest.mark.parametrize("text", ["", "/*.png", "/**/*.jpg"])
+@pytest.mark.parametrize("text", ["", "/*.png", "/**/*.jpg", "/" + "a" * 300 + "*.png"])
 def test_nothing_found(tmp_path, text):
     touch(tmp_path / "notes.txt")
-    with pytest.raises(ReadError, match="no pictures in"):
-        expand_inputs([f"{tmp_path}{text}"])
+    error = error_of(f"{tmp_path}{text}")
+    assert isinstance(error, ReadError)
+    assert "no pictures in" in str(error)
 
 
 def test_missing_folder_by_its_slash(tmp_path):
-    with pytest.raises(ReadError, match="does not exist"):
-        expand_inputs([f"{tmp_path}/none/"])
+    error = error_of(f"{tmp_path}/none/")
+    assert isinstance(error, ReadError)
+    assert "does not exist" in str(error)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anywhere")
-def test_unreadable_folder(tmp_path):
-    (tmp_path / "locked").mkdir(mode=0)
-    with pytest.raises(ReadError, match="Permission denied"):
-        expand_inputs([str(tmp_path)])
+@pytest.fixture
+def locked(tmp_path, monkeypatch):
+    """A folder that may not be read, for root too."""
+    scandir = os.scandir
+
+    def guarded(path):
+        if os.path.basename(path) == "locked":  # noqa: PTH119
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    (tmp_path / "locked").mkdir()
+    return tmp_path / "locked"
+
+
+def test_unreadable_folder_does_not_cost_those_beside_it(tmp_path, locked):
+    a, b = touch(tmp_path / "a.png"), touch(tmp_path / "z" / "b.png")
+    paths, errors = expand_inputs([str(tmp_path)])
+    assert paths == [a, b]
+    assert [str(error) for error in errors] == [f"cannot read the folder {locked}: Permission denied"]
+
+
+def test_unreadable_folder_is_reported_once(locked):
+    assert str(error_of(str(locked))) == f"cannot read the folder {locked}: Permission denied"
+
+
+def test_picture_that_may_not_be_looked_at_is_left_to_the_reader(tmp_path, monkeypatch):
+    path = touch(tmp_path / "a.png")
+    monkeypatch.setattr(Path, "is_file", full)
+    assert expand(tmp_path) == [path]
+
+
+def test_skipped_are_only_those_that_were_searched_for(tmp_path, monkeypatch):
+    a, b = touch(tmp_path / "a.png"), touch(tmp_path / "b.png")
+    seen = []
+
+    def skip(top, path):
+        seen.append((top, path))
+        return path.name == "b.png"
+
+    assert expand(b, tmp_path, skip=skip) == [b, a]
+    assert expand(f"{tmp_path}/b.p*", skip=skip) == []
+    monkeypatch.chdir(tmp_path)
+    assert expand("*.png", skip=skip) == [Path("a.png")]
+    assert seen == [(tmp_path, a), (tmp_path, b), (tmp_path, b), (Path(), Path("a.png")), (Path(), Path("b.png"))]

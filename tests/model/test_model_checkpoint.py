@@ -10,10 +10,11 @@ torch = pytest.importorskip("torch", reason="the network needs the torch extra")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from lapdepth.errors import ModelError, OutputError  # noqa: E402
+from lapdepth.errors import ModelError, ModelNotFoundError, OutputError  # noqa: E402
 from lapdepth.model import checkpoint  # noqa: E402
 from lapdepth.model.catalogue import find_network  # noqa: E402
-from lapdepth.model.checkpoint import load_model, save_model  # noqa: E402
+from lapdepth.model.checkpoint import load_model, load_weights, save_model  # noqa: E402
+from lapdepth.zoo import find_model, read_config  # noqa: E402
 from model.designs import build  # noqa: E402
 
 
@@ -132,11 +133,36 @@ def test_saving_replaces_an_existing_model(folder):
     with torch.no_grad():
         network.decoder.head[-1].conv.gain.fill_(0.25)
     (folder / "model.onnx").write_bytes(b"of the old model")
+    (folder / "LICENSE").write_text("CC0")
     save_model(network, folder)
     assert load_model(folder).decoder.head[-1].conv.gain.item() == 0.25
     # An export of the replaced weights must not survive beside the new ones.
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == ["LICENSE", "config.json", "model.safetensors"]
+    assert (folder / "LICENSE").read_text() == "CC0"
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_saving_over_a_model_without_weights(folder):
+    (folder / "model.safetensors").unlink()
+    save_model(build("small"), folder)
+    assert load_model(folder).config.name == "small"
+
+
+def test_saving_goes_on_where_a_killed_run_left_its_scratch(tmp_path):
+    (tmp_path / "new" / ".lapdepth-abc").mkdir(parents=True)
+    save_model(build("small"), tmp_path / "new")
+    assert load_model(tmp_path / "new").config.name == "small"
+
+
+@pytest.mark.parametrize("config", ["{}", "", '{"steps": 6, "model": {"name": "tiny"}}'])
+def test_saving_refuses_the_folder_of_a_run(tmp_path, config):
+    (tmp_path / "config.json").write_text(config)
+    (tmp_path / "log.jsonl").write_text("{}")
+    with pytest.raises(OutputError, match="exists and is not a model folder") as caught:
+        save_model(build("small"), tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "log.jsonl"]
+    assert (tmp_path / "config.json").read_text() == config
 
 
 def test_saving_fills_an_empty_folder(tmp_path):
@@ -188,20 +214,47 @@ def test_a_full_disk_leaves_the_old_model(folder, monkeypatch):
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
-def test_a_failure_in_the_last_moment_brings_the_old_model_back(folder, monkeypatch):
-    before = (folder / "model.safetensors").read_bytes()
-    rename = Path.rename
+@pytest.fixture
+def replacing_fails(monkeypatch, request):
+    """The file of that name cannot be put in its place."""
+    replace = Path.replace
 
-    def fails_for_the_new_model(self, target):
-        if self.name == "model" and Path(target) == folder:
+    def fails(self, target):
+        if self.name == request.param and self.parent.name == "new":
             raise OSError(13, "Permission denied")
-        return rename(self, target)
+        return replace(self, target)
 
-    monkeypatch.setattr(Path, "rename", fails_for_the_new_model)
+    monkeypatch.setattr(Path, "replace", fails)
+
+
+EITHER = pytest.mark.parametrize("replacing_fails", ["config.json", "model.safetensors"], indirect=True)
+
+
+@EITHER
+@pytest.mark.usefixtures("replacing_fails")
+def test_a_failure_in_the_last_moment_brings_the_old_model_back(folder):
+    (folder / "model.onnx").write_bytes(b"of the old model")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(OutputError, match="Permission denied"):
-        save_model(build("small"), folder)
-    assert (folder / "model.safetensors").read_bytes() == before
+        save_model(build("shallow"), folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert load_model(folder).config.name == "small"
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+@EITHER
+@pytest.mark.usefixtures("replacing_fails")
+def test_a_failure_in_the_last_moment_leaves_no_half_of_a_new_model(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for place in ("new", "empty"):
+        with pytest.raises(OutputError, match="Permission denied"):
+            save_model(build("small"), tmp_path / place)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "empty"]
+
+
+def test_a_name_too_long_for_a_folder(tmp_path):
+    with pytest.raises(OutputError, match="cannot write"):
+        save_model(build("small"), tmp_path / ("x" * 300))
 
 
 def test_loading_says_the_licence_once(saved, caplog, monkeypatch):
@@ -217,5 +270,58 @@ def test_a_network_by_a_word(saved):
     assert (published.config.max_depth_m, published.config.norm, published.config.decoder) == (80.0, "bn", None)
     with pytest.raises(ModelError, match=r"'resnet19' is no embedded model.*close names"):
         find_network("resnet19")
-    with pytest.raises(ModelError, match=r"no model '\./resnet18'"):
+    with pytest.raises(ModelNotFoundError, match=r"no model '\./resnet18'"):
         find_network("./resnet18")
+
+
+def test_a_damaged_model_is_not_taken_for_an_encoder(folder, monkeypatch):
+    (folder / "config.json").write_text("{}")
+    monkeypatch.setattr("lapdepth.model.catalogue.load_model", lambda name: read_config(folder))
+    with pytest.raises(ModelError, match="not a model configuration"):
+        find_network("resnet18")
+
+
+@pytest.mark.parametrize("name", ["x" * 100, "x" * 300, "x" * 300 + "/y"])
+def test_a_name_longer_than_a_files(name):
+    with pytest.raises(ModelNotFoundError, match="no model 'xxx"):
+        find_model(name)
+    with pytest.raises(ModelError) as caught:
+        find_network(name)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+UNUSUAL = {
+    "float8": lambda tensor: tensor.to(torch.float8_e4m3fn),
+    "int8": lambda tensor: tensor.to(torch.int8),
+    "sparse": lambda tensor: tensor.to_sparse(),
+    "meta": lambda tensor: tensor.to("meta"),
+    "quantised": lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("kind", UNUSUAL)
+def test_tensors_of_another_kind(kind):
+    network = build("small")
+    weights = network.state_dict()
+    weights[NAME] = UNUSUAL[kind](weights[NAME])
+    with pytest.raises(ModelError, match=rf"file: '{NAME}' is torch.*; expected plain tensors on the CPU") as caught:
+        load_weights(network, weights, "file")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_float8_in_a_file(folder):
+    change_weights(folder, lambda weights: weights.update({NAME: weights[NAME].to(torch.float8_e4m3fn)}))
+    refused(folder, rf"'{NAME}' is torch.float8_e4m3fn")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floats_are_widened_or_narrowed(folder, dtype):
+    expected = load_file(folder / "model.safetensors")[NAME].to(dtype).float()
+    change_weights(folder, lambda weights: weights.update({NAME: weights[NAME].to(dtype)}))
+    assert torch.equal(load_model(folder).state_dict()[NAME], expected)
+
+
+def test_a_number_too_large_for_float32(folder):
+    change_weights(folder, lambda weights: weights.update({NAME: torch.full_like(weights[NAME], 1e300, dtype=torch.float64)}))
+    refused(folder, rf"'{NAME}' holds NaN or infinity")

@@ -99,6 +99,12 @@ def test_a_wrong_pretrained_tag_is_named():
         on_meta("resnet18.nonsense")
 
 
+def test_a_wrong_tag_of_the_densenet_is_named_on_one_line():
+    with pytest.raises(ConfigError, match=r"timm cannot make encoder 'densenet161\.foo': .*foo") as caught:
+        build_encoder("densenet161.foo", 5)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_published_freeze_of_a_resnet():
     encoder = on_meta("resnext101_32x8d.tv_in1k")
     everything = trainable(encoder)

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the torch extra")
 
-from lapdepth.config import load_toml  # noqa: E402
+from lapdepth.config import check_settings, read_toml  # noqa: E402
 from lapdepth.errors import ConfigError, ModelError, ReadError  # noqa: E402
 from lapdepth.model.checkpoint import save_model  # noqa: E402
 from lapdepth.training.config import OptimizerSettings, TrainConfig, load_train_config  # noqa: E402
@@ -28,6 +28,10 @@ batch = 2
 [[groups.sources]]
 manifest = "m.csv"
 """
+
+
+def read(path, overrides=None):
+    return check_settings(read_toml(path, overrides), TrainConfig, str(path))
 
 
 @pytest.fixture
@@ -70,13 +74,13 @@ def test_schedules_of_few_steps(schedule, steps):
 
 
 def test_a_file_as_written(path):
-    config = load_toml(path, TrainConfig)
+    config = read(path)
     assert (config.steps, config.model.encoder, config.groups[0].crop) == (10, "resnet18", (64, 96))
     assert config.optimizer == OptimizerSettings()
 
 
 def test_the_shipped_configuration_is_valid():
-    config = load_toml(DEFAULT_TOML, TrainConfig)
+    config = read(DEFAULT_TOML)
     assert config.model.levels == 6
     assert [group.name for group in config.groups] == ["rooms", "roads"]
 
@@ -93,7 +97,7 @@ def test_the_shipped_configuration_is_valid():
 def test_an_unknown_key_is_named(path, line, key):
     path.write_text(f"{line}\n{TOML}" if "[" not in line else f"{TOML}\n{line}")
     with pytest.raises(ConfigError, match=key) as caught:
-        load_toml(path, TrainConfig)
+        read(path)
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -117,19 +121,18 @@ def test_an_unknown_key_is_named(path, line, key):
 )
 def test_changes_that_are_refused(path, override, match):
     with pytest.raises(ConfigError, match=match):
-        load_toml(path, TrainConfig, [override])
+        read(path, [override])
 
 
 def test_a_crop_that_does_not_divide(path):
     path.write_text(TOML.replace("crop = [64, 96]", "crop = [64, 100]"))
     with pytest.raises(ConfigError, match=r"crop \(64, 100\) of group 'all' must be multiples of 16"):
-        load_toml(path, TrainConfig)
+        read(path)
 
 
 def test_changes_on_the_command_line(path):
-    config = load_toml(
+    config = read(
         path,
-        TrainConfig,
         [
             "optimizer.lr=3e-4",
             "output=/tmp/a=b",
@@ -146,16 +149,16 @@ def test_changes_on_the_command_line(path):
 
 
 def test_the_last_change_counts(path):
-    assert load_toml(path, TrainConfig, ["steps=3", "steps=4"]).steps == 4
+    assert read(path, ["steps=3", "steps=4"]).steps == 4
 
 
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(ReadError, match="cannot read"):
-        load_toml(tmp_path / "none.toml", TrainConfig)
+        read(tmp_path / "none.toml")
     for data in (b"a = ", b"\xff\xfe"):
         (tmp_path / "bad.toml").write_bytes(data)
         with pytest.raises(ConfigError, match="is not TOML"):
-            load_toml(tmp_path / "bad.toml", TrainConfig)
+            read(tmp_path / "bad.toml")
 
 
 @pytest.fixture(scope="module")

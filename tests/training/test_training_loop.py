@@ -229,9 +229,8 @@ def test_the_average_forgets_faster_while_it_is_young():
 
 def batch_of(config, depth_m, focal_px):
     shape = (2, 1, 64, 96)
-    return loop.Batch(
-        picture(2, 64, 96), torch.full(shape, depth_m), torch.zeros(shape, dtype=torch.bool), torch.tensor([focal_px] * 2)
-    )
+    nothing = torch.zeros(shape)
+    return loop.Batch(picture(2, 64, 96), torch.full(shape, depth_m), nothing.bool(), torch.tensor([focal_px] * 2), nothing)
 
 
 def test_truth_is_brought_to_the_training_focal_length(tmp_path):

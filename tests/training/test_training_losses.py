@@ -13,6 +13,7 @@ from lapdepth.training.losses import (  # noqa: E402
     gradient_loss,
     log_error,
     scale_invariant_loss,
+    guess_loss,
     sky_loss,
     uncertainty_loss,
 )
@@ -128,6 +129,15 @@ def test_sky_loss():
     np.testing.assert_allclose(depth_m.grad.flatten(), [-1 / 30, 0, 0, 0], atol=1e-7)
 
 
+def test_guess_loss_leaves_a_third_either_way_alone():
+    guess = torch.tensor([10.0, 10.0, 10.0, 0.0]).view(1, 1, 2, 2)
+    predicted = torch.tensor([13.0, 20.0, 5.0, 7.0]).view(1, 1, 2, 2).requires_grad_()
+    loss = guess_loss(*log_error(predicted, guess))
+    assert loss.item() == pytest.approx(2 * (np.log(2) - np.log(4 / 3)) / 3)
+    loss.backward()
+    np.testing.assert_allclose(predicted.grad.flatten(), [0, 1 / 60, -1 / 15, 0], atol=1e-7)
+
+
 CASES = {
     "nothing measured": (torch.full((2, 1, 8, 8), 5.0), torch.zeros(2, 1, 8, 8)),
     "all invalid": (torch.full((2, 1, 8, 8), 5.0), torch.full((2, 1, 8, 8), float("nan"))),
@@ -150,6 +160,7 @@ def test_losses_and_their_gradients_are_finite(case, focus):
         gradient_loss(error, mask),
         uncertainty_loss(error, mask, log_scale),
         sky_loss(predicted, none, 90.0),
+        guess_loss(error, mask),
     ]
     assert all(torch.isfinite(loss) for loss in losses)
     torch.stack(losses).sum().backward()

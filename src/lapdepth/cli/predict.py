@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class EngineChoice(StrEnum):
@@ -42,35 +46,50 @@ def predict(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from lapdepth.errors import LapDepthError, OutputError
-    from lapdepth.inference.batch import check_not_overwriting, check_options, output_names, parse_formats, write_result
+    from lapdepth.errors import InputError, LapDepthError
+    from lapdepth.inference import batch
     from lapdepth.inference.predictor import DepthPredictor
     from lapdepth.io.files import expand_inputs
 
-    wanted = parse_formats(formats)
-    check_options(focal_px, fov_deg, png_scale, near_m, far_m)
-    paths = expand_inputs(inputs)
-    stems = [output / name for name in output_names(paths)]
-    check_not_overwriting(paths, stems, wanted)
+    console = Console(stderr=True)
+    wanted = batch.parse_formats(formats)
+    batch.check_extras(wanted)
+    batch.check_options(focal_px, fov_deg, png_scale, near_m, far_m)
+    paths, unusable = expand_inputs(inputs, partial(batch.is_earlier_result, output))
+    for problem in unusable:
+        _print_error(console, problem)
+    if not paths and unusable:
+        raise typer.Exit(1)
+    if not paths:
+        raise InputError(
+            f"nothing to do: all pictures found are results of an earlier run in {output}; name pictures or another --output"
+        )
+    stems = [output / name for name in batch.output_names(paths)]
+    batch.check_not_overwriting(paths, stems, wanted)
     predictor = DepthPredictor.from_pretrained(model, engine.value, device)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {output}: {error.strerror}") from None
+    batch.make_folder(output)
     failed = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("predicting", total=len(paths))
         for path, stem in zip(paths, stems, strict=True):
             try:
                 result = predictor(path, focal_px=focal_px, fov_deg=fov_deg, native=native, flip=flip)
-                write_result(result, stem, wanted, png_scale, near_m, far_m)
+                batch.write_result(result, stem, wanted, png_scale, near_m, far_m)
             except (LapDepthError, MemoryError) as error:
                 failed += 1
-                reason = str(error) or "out of memory"
-                console.print(f"lapdepth: error: {reason}", markup=False, highlight=False, soft_wrap=True)
+                _print_error(console, error)
             progress.advance(task)
-    typer.echo(f"{len(paths) - failed} of {len(paths)} pictures written to {output}")
-    if failed:
+    typer.echo(_printable(f"{len(paths) - failed} of {len(paths)} pictures written to {output}"))
+    if failed or unusable:
         raise typer.Exit(1)
+
+
+def _print_error(console: Console, error: Exception) -> None:
+    reason = str(error) or "out of memory"
+    console.print(_printable(f"lapdepth: error: {reason}"), markup=False, highlight=False, soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    """Bytes of a file name that are no UTF-8 become escapes: a terminal takes nothing else."""
+    return text.encode(errors="backslashreplace").decode()

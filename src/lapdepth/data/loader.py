@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from lapdepth.data.augment import AugmentSettings, Example, augment
 from lapdepth.data.manifest import Row, load_sample
 from lapdepth.data.sample import Sample
-from lapdepth.data.sky import bright_sky
+from lapdepth.data.sky import bright_sky, continue_upwards
 from lapdepth.errors import ConfigError
 
 
@@ -33,12 +33,14 @@ class Batch:
         depth_m: (B, 1, H, W) float32 metres, 0 = not measured.
         sky: (B, 1, H, W) bool, where the picture shows sky; all false for sources that do not look for it.
         focal_px: (B,) float32, focal length of each crop.
+        guess_m: (B, 1, H, W) float32 metres, about what is likely above the measured part; 0 = no guess.
     """
 
     image: Tensor
     depth_m: Tensor
     sky: Tensor
     focal_px: Tensor
+    guess_m: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Source:
         rows: What to draw from.
         repeat: How often each row appears in an epoch.
         window: (left, top, width, height) of the part of the picture that may be used, or `None` for all of it.
-        sky: Whether to look for sky, which LiDAR never measures.
+        sky: Whether to look for sky and for what stands above the measured part, neither of which LiDAR measures.
     """
 
     rows: Sequence[Row]
@@ -58,7 +60,7 @@ class Source:
     sky: bool = False
 
 
-class CounterDataset(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+class CounterDataset(Dataset[tuple[Tensor, ...]]):
     """Maps a running counter to an example: epoch = counter // length, a new permutation each epoch.
 
     Args:
@@ -83,8 +85,8 @@ class CounterDataset(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         """Examples in an epoch."""
         return len(self.items)
 
-    def __getitem__(self, counter: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Image (3, H, W), depth (1, H, W), sky (1, H, W) and focal length () of the counter's example."""
+    def __getitem__(self, counter: int) -> tuple[Tensor, ...]:
+        """The counter's example, without the leading B: image, depth, sky, focal length, guess, as in `Batch`."""
         # Workers are processes of their own: OpenCV's threads in each would fight over the same cores.
         cv2.setNumThreads(1)
         epoch, place = divmod(counter, len(self.items))
@@ -106,8 +108,8 @@ def batches(dataset: CounterDataset, batch: int, first_step: int, last_step: int
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
     )
-    for image, depth_m, sky, focal_px in loader:
-        yield Batch(image, depth_m, sky, focal_px)
+    for tensors in loader:
+        yield Batch(*tensors)
 
 
 def _windowed(sample: Sample, window: tuple[int, int, int, int] | None) -> Sample:
@@ -130,8 +132,12 @@ def _windowed(sample: Sample, window: tuple[int, int, int, int] | None) -> Sampl
     )
 
 
-def _to_tensors(example: Example, look_for_sky: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    sky = bright_sky(example.image, example.depth_m) if look_for_sky else np.zeros(example.depth_m.shape, bool)
+def _to_tensors(example: Example, look_up: bool) -> tuple[Tensor, ...]:
+    sky, guess_m = np.zeros(example.depth_m.shape, bool), np.zeros_like(example.depth_m)
+    if look_up:
+        sky = bright_sky(example.image, example.depth_m)
+        guess_m = continue_upwards(example.image, example.depth_m)
     image = torch.from_numpy(example.image.transpose(2, 0, 1).astype(np.float32) / np.float32(255))
     focal_px = torch.tensor(example.intrinsics.focal_px, dtype=torch.float32)
-    return image, torch.from_numpy(example.depth_m)[None], torch.from_numpy(sky)[None], focal_px
+    maps = [torch.from_numpy(array)[None] for array in (example.depth_m, sky, guess_m)]
+    return image, maps[0], maps[1], focal_px, maps[2]

@@ -1,7 +1,8 @@
-"""Find the sky in pictures of roads by its looks, to teach what LiDAR never measures.
+"""What LiDAR never measures above a road: the sky, found by its looks, and what stands before it, guessed from below.
 
-A weak teacher on purpose: it marks only what is bright, smooth, not warm in colour, reaches the picture's top edge and has no
-measurement near or above it. Sky that it misses costs little, a facade that it took for sky would cost much.
+Without the second, a network learns that all above the highest measurement is sky. Sky is found by a weak teacher on purpose:
+it marks only what is bright, smooth, not warm in colour, reaches the picture's top edge and has no measurement near or above
+it. Sky that it misses costs little, a facade that it took for sky would cost much.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ MAX_EDGE = 12.0
 """Largest local gradient, in levels a pixel."""
 MARGIN = 15
 """Pixels that sky keeps away from measured points, at the crop's own scale."""
+MAX_DARKNESS = 110
+"""Of 255, the largest value of the blue channel of what is surely not sky by day."""
+REACH = 4
+"""Columns either way in which the highest measurement is looked for."""
 
 
 def bright_sky(image: ByteArray, depth_m: FloatArray) -> npt.NDArray[np.bool_]:
@@ -44,3 +49,31 @@ def bright_sky(image: ByteArray, depth_m: FloatArray) -> npt.NDArray[np.bool_]:
     reaches_top[np.unique(labels[:2])] = True
     reaches_top[0] = False
     return np.asarray(reaches_top[labels], np.bool_)
+
+
+def continue_upwards(image: ByteArray, depth_m: FloatArray) -> FloatArray:
+    """Guess the depth of trees and houses above the measured part: that of the highest measurement below them.
+
+    Only what is dark or warm in colour, and so no sky, gets a guess; it holds for what stands upright.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, the right way up.
+        depth_m: (H, W) float32, 0 = not measured.
+
+    Returns:
+        (H, W) float32 metres, 0 = no guess.
+    """
+    height, width = depth_m.shape
+    measured = depth_m > 0
+    top_row = np.where(measured.any(axis=0), measured.argmax(axis=0), height)
+    top_m = np.where(top_row < height, depth_m[np.minimum(top_row, height - 1), np.arange(width)], 0)
+    highest_m = np.array([_median(top_m[max(0, x - REACH) : x + REACH + 1]) for x in range(width)], np.float32)
+    red, blue = image[..., 0].astype(np.int16), image[..., 2].astype(np.int16)
+    no_sky = (blue < MAX_DARKNESS) | (blue < red - 20)
+    above = np.arange(height)[:, None] < top_row[None, :]
+    return np.where(above & no_sky, highest_m[None, :], np.float32(0)).astype(np.float32)
+
+
+def _median(values: FloatArray) -> float:
+    found = values[values > 0]
+    return float(np.median(found)) if len(found) else 0.0

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import math
 import os
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lapdepth.camera import Intrinsics
-from lapdepth.errors import InputError, OutputError
+from lapdepth.errors import InputError, LapDepthError, MissingExtraError, OutputError, ReadError
+from lapdepth.imaging import ByteArray
 from lapdepth.inference.result import DepthResult
 from lapdepth.io.color import color_range, colorize, compare, write_picture
+from lapdepth.io.files import read_bytes, write_json
 
 FORMATS = {
     "png16": "_depth.png",
@@ -39,6 +45,12 @@ def parse_formats(text: str) -> list[str]:
     if unknown or not names:
         raise InputError(f"format '{unknown[0] if unknown else text}' is unknown; choose of {', '.join(FORMATS)}")
     return names
+
+
+def check_extras(formats: Sequence[str]) -> None:
+    """Raise `MissingExtraError` where a format needs an optional dependency that is not installed."""
+    if "exr" in formats and importlib.util.find_spec("OpenEXR") is None:
+        raise MissingExtraError("format exr", "exr")
 
 
 def check_options(
@@ -87,6 +99,8 @@ def write_result(
 ) -> None:
     """Write a result in each of the formats, and its metadata beside them as JSON.
 
+    A format that fails does not cost the others: all are tried, then the first error is raised.
+
     Args:
         result: What to write.
         stem: Path without suffix; its folder is made.
@@ -99,22 +113,82 @@ def write_result(
         InputError: Depth does not fit the PNG's 16 bits.
         OutputError: A file cannot be written.
     """
-    try:
-        stem.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {stem.parent}: {error.strerror}") from None
+    make_folder(stem.parent)
     files = result_files(stem, formats)
-    for name in ("npz", "exr", "png16", "ply"):  # a depth too far for a PNG must not cost the others
-        if name in files:
-            result.save(files[name], png_scale)
-    if "color" in files or "compare" in files:
-        near_m, far_m = color_range(result.depth_m, result.valid, near_m, far_m)
-        colored = colorize(result.depth_m, result.valid, near_m, far_m)
-        if "color" in files:
-            write_picture(files["color"], colored)
-        if "compare" in files:
-            write_picture(files["compare"], compare(result.image, colored, near_m, far_m))
-    result.save(files["metadata"])
+    errors: list[LapDepthError | MemoryError] = []
+    written: list[str] = []
+
+    @cache
+    def painted() -> tuple[ByteArray, float, float]:
+        nearest_m, farthest_m = color_range(result.depth_m, result.valid, near_m, far_m)
+        return colorize(result.depth_m, result.valid, nearest_m, farthest_m), nearest_m, farthest_m
+
+    for name in formats:
+        try:
+            if name == "color":
+                write_picture(files[name], painted()[0])
+            elif name == "compare":
+                write_picture(files[name], compare(result.image, *painted()))
+            else:
+                result.save(files[name], png_scale)
+            written.append(name)
+        except (LapDepthError, MemoryError) as error:
+            errors.append(error)
+    if written:
+        write_json(files["metadata"], {**result.metadata(), **_notes_on_files(stem, written, png_scale)})
+    if errors:
+        raise errors[0]
+
+
+def _notes_on_files(stem: Path, written: Sequence[str], png_scale: float) -> dict[str, list[str] | float | None]:
+    """Which formats lie beside the sidecar, those of earlier runs too, and the scale of the PNG."""
+    files = result_files(stem, list(FORMATS))
+    earlier = _read_sidecar(files["metadata"])
+    kept = [name for name in FORMATS if name in earlier.get("formats", []) and files[name].exists()]
+    old_scale = earlier.get("png_units_per_metre") if "png16" in kept else None
+    return {
+        "formats": [name for name in FORMATS if name in written or name in kept],
+        "png_units_per_metre": png_scale if "png16" in written else old_scale,
+    }
+
+
+def _read_sidecar(path: Path) -> dict[str, Any]:
+    """What `write_result` wrote; nothing if the file is missing or another program's."""
+    try:
+        notes = json.loads(read_bytes(path, "a sidecar"))
+    except (ReadError, ValueError, RecursionError):
+        return {}
+    ours = isinstance(notes, dict) and "predicted_at" in notes and isinstance(notes.get("formats"), list)
+    return notes if ours else {}
+
+
+def is_earlier_result(output: Path, top: Path, path: Path) -> bool:
+    """Whether a picture found in a folder is what an earlier run left there, so that it is not to be predicted.
+
+    Below `output` that is every picture if `output` is a sub-folder of the one searched. If it is the one searched, or holds
+    it, pictures and results lie side by side: then results are those that a sidecar of ours lists.
+
+    Args:
+        output: Folder of the results.
+        top: The folder searched.
+        path: The picture.
+    """
+    target, start, folder = (Path(os.path.realpath(name)) for name in (output, top, path.parent))
+    if not folder.is_relative_to(target):
+        return False
+    return (start in target.parents) or any(
+        path.name.endswith(suffix)
+        and name in _read_sidecar(path.with_name(path.name.removesuffix(suffix) + METADATA)).get("formats", [])
+        for name, suffix in FORMATS.items()
+    )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, or raise `OutputError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from None
 
 
 def result_files(stem: Path, formats: Sequence[str]) -> dict[str, Path]:

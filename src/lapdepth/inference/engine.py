@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 
 from lapdepth.camera import FloatArray
 from lapdepth.config import ModelConfig
-from lapdepth.errors import MissingExtraError, ModelError
-from lapdepth.zoo import CONFIG_FILE, ONNX_FILE, WEIGHTS_FILE, find_model, tell_licence_once
+from lapdepth.errors import InputError, MissingExtraError, ModelError
+from lapdepth.zoo import ONNX_FILE, WEIGHTS_FILE, find_model, read_config, tell_licence_once
 
 EngineName = Literal["auto", "onnx", "torch"]
 
@@ -32,26 +32,32 @@ class Engine(Protocol):
         """(B, 3, H, W) RGB in [0, 1] to depth (B, 1, H, W) in metres and, or `None`, the log of the error's scale."""
 
 
-def open_engine(model: str | Path, engine: EngineName = "auto", device: str | None = None) -> Engine:
-    """Open a model with the engine asked for; `auto` takes ONNX Runtime where the model has an ONNX file.
+def open_engine(model: str | Path, engine: EngineName = "auto", device: str | None = None, threads: int = 0) -> Engine:
+    """Open a model with the engine asked for.
+
+    `auto` takes ONNX Runtime where the model has an ONNX file and no device is asked for.
 
     Args:
         model: Embedded name, model folder, `.onnx` file or hub id.
         engine: Which engine.
-        device: A torch device, for the torch engine.
+        device: A torch device, such as `cuda:0`.
+        threads: Threads of one prediction with ONNX Runtime; 0 takes all cores.
 
     Raises:
+        InputError: `device` is given with the ONNX engine, which runs on the CPU, or there is no such device.
         ModelError: No such model, or it has not the file that the engine needs.
         MissingExtraError: PyTorch is needed and not installed.
     """
+    if device is not None and engine == "onnx":
+        raise InputError(f"device '{device}' is for the torch engine; the onnx engine runs on the CPU. Leave one of them out")
     path = find_model(model)
     onnx_file = path / ONNX_FILE if path.is_dir() else path
-    if engine == "onnx" or (engine == "auto" and onnx_file.is_file()):
+    if engine == "onnx" or (engine == "auto" and device is None and onnx_file.is_file()):
         if not onnx_file.is_file():
             raise ModelError(f"{path} has no {ONNX_FILE}; make one with: lapdepth export {path} --output {onnx_file}")
         from lapdepth.inference.onnx_engine import OnnxEngine
 
-        opened: Engine = OnnxEngine(onnx_file)
+        opened: Engine = OnnxEngine(onnx_file, threads)
     else:
         if not path.is_dir():
             raise ModelError(f"{path} is a file; the torch engine needs a model folder with {WEIGHTS_FILE}")
@@ -72,12 +78,7 @@ def read_model_config(model: str | Path) -> tuple[ModelConfig, list[Path]]:
     """
     path = find_model(model)
     if path.is_dir():
-        config_file = path / CONFIG_FILE
-        try:
-            config = ModelConfig.from_json(config_file.read_bytes(), str(config_file))
-        except OSError as error:
-            raise ModelError(f"cannot read {config_file}: {error.strerror}; a model folder holds {CONFIG_FILE}") from None
-        return config, sorted(file for file in path.iterdir() if file.is_file())
+        return read_config(path), sorted(file for file in path.iterdir() if file.is_file())
     from lapdepth.inference.onnx_engine import OnnxEngine
 
     return OnnxEngine(path).config, [path]

@@ -72,5 +72,8 @@ class OnnxEngine:
             outputs = self._session.run(None, {"image": image})
         except Exception as error:  # as above
             raise ModelError(f"model '{self.config.name}' failed on {image.shape}: {str(error).splitlines()[0]}") from None
-        depth_m = np.asarray(outputs[0], np.float32)
-        return depth_m, np.asarray(outputs[1], np.float32) if len(outputs) > 1 else None
+        batch, _, height, width = image.shape
+        for output in outputs:
+            if output.shape != (batch, 1, height, width):
+                raise ModelError(f"model '{self.config.name}' gave {output.shape} for {image.shape}; export it again")
+        return np.asarray(outputs[0], np.float32), np.asarray(outputs[1], np.float32) if len(outputs) > 1 else None

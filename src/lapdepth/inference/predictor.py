@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
+from PIL.Image import Image
 
 from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.config import ModelConfig
@@ -27,8 +28,6 @@ from lapdepth.inference.result import DepthResult
 from lapdepth.io.images import Picture, from_pil, read_image
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     PictureInput = str | Path | Image | ByteArray
 
 NATIVE_BUDGET_BYTES = 4 * 2**30
@@ -55,19 +54,23 @@ class DepthPredictor:
         self._told_assumption = False
 
     @classmethod
-    def from_pretrained(cls, model: str | Path = "default", engine: EngineName = "auto", device: str | None = None) -> Self:
+    def from_pretrained(
+        cls, model: str | Path = "default", engine: EngineName = "auto", device: str | None = None, threads: int = 0
+    ) -> Self:
         """Open a model.
 
         Args:
             model: Name of an embedded model, a model folder, an `.onnx` file or a hub id.
             engine: `onnx`, `torch`, or `auto`: ONNX Runtime where the model has an ONNX file.
-            device: A torch device, for the torch engine.
+            device: A torch device; chooses the torch engine.
+            threads: Threads of one prediction with ONNX Runtime; 0 takes all cores.
 
         Raises:
+            InputError: `device` goes with another engine, or there is no such device.
             ModelError: No such model, or a damaged one.
             MissingExtraError: An optional dependency is needed and not installed.
         """
-        return cls(open_engine(model, engine, device))
+        return cls(open_engine(model, engine, device, threads))
 
     @property
     def config(self) -> ModelConfig:
@@ -164,15 +167,19 @@ class DepthPredictor:
         if not self._told_assumption:
             self._told_assumption = True
             logger.warning(
-                "no focal length given or in EXIF: assuming a field of view of %g degrees; metres are as good as that guess",
+                "no focal length given or in EXIF: assuming a field of view of %g degrees along the longer side; "
+                "metres are as good as that guess",
                 self.config.fov_deg,
             )
-        return Intrinsics.from_fov(width, height, self.config.fov_deg), "assumed field of view"
+        # Along the longer side, so that a portrait photograph is taken with the same camera as a landscape one.
+        longer = Intrinsics.from_fov(max(width, height), 1, self.config.fov_deg)
+        return Intrinsics.from_focal(width, height, longer.fx_px), "assumed field of view"
 
     def _run(self, fitted: Fitted) -> tuple[FloatArray, FloatArray | None]:
         """Depth (H, W) at the training focal length, and confidence (H, W) or `None`."""
         depth_m, log_scale = self.engine(fitted.tensor)
-        if not (np.isfinite(depth_m).all() and (depth_m > 0).all()):
+        sound = np.isfinite(depth_m).all() and (depth_m > 0).all() and (log_scale is None or np.isfinite(log_scale).all())
+        if not sound:
             raise ModelError(f"model '{self.config.name}' gave NaN or a depth that is not positive; its weights are damaged")
         sureness = None if log_scale is None else fitted.restore(confidence.from_log_scale(log_scale[0, 0]))
         return fitted.restore(depth_m[0, 0]), sureness
@@ -198,12 +205,18 @@ def _picture(image: PictureInput) -> Picture:
     if isinstance(image, np.ndarray):
         check_rgb(image)
         return Picture(image, None, None)
-    if type(image).__module__.startswith("PIL."):
+    if isinstance(image, Image):
         return from_pil(image)
     raise InputError(f"picture is {type(image).__name__}; expected a path, a PIL image or an (H, W, 3) uint8 RGB array")
 
 
 def _range(config: ModelConfig, ratio: float) -> tuple[float, float]:
-    # The published head's sum of residuals lies in (-4, 5), so that its sigmoid spans 1.8 % to 99.3 %.
-    nearest = config.min_depth_m or config.max_depth_m / (1 + math.exp(4))
-    return nearest * ratio, min(config.max_depth_m, config.far_m or math.inf) * ratio
+    """Nearest and farthest metres that the head can give: its residuals add up to between -(levels - 1) and levels."""
+
+    def metres(total: float) -> float:
+        share = 1 / (1 + math.exp(-total))
+        if config.min_depth_m is None:
+            return config.max_depth_m * share
+        return float(config.min_depth_m * (config.max_depth_m / config.min_depth_m) ** share)
+
+    return metres(1 - config.levels) * ratio, min(metres(config.levels), config.far_m or math.inf) * ratio

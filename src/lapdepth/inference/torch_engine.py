@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from lapdepth.camera import FloatArray
-from lapdepth.errors import InputError
+from lapdepth.errors import InputError, ModelError
 from lapdepth.model.checkpoint import load_model
 from lapdepth.model.fold import fold
 
@@ -44,8 +44,12 @@ class TorchEngine:
 
     def __call__(self, image: FloatArray) -> tuple[FloatArray, FloatArray | None]:
         """As `OnnxEngine.__call__`."""
-        with torch.inference_mode():
-            out = self._network(torch.from_numpy(image).to(self._device).to(memory_format=torch.channels_last))
+        try:
+            with torch.inference_mode():
+                out = self._network(torch.from_numpy(image).to(self._device).to(memory_format=torch.channels_last))
+        except RuntimeError as error:  # out of memory, or a device without these operations
+            reason = str(error).splitlines()[0]
+            raise ModelError(f"model '{self.config.name}' failed on {image.shape} on {self._device}: {reason}") from None
         depth_m = np.asarray(out.depth_m.cpu().numpy(), np.float32)
         return depth_m, None if out.log_scale is None else np.asarray(out.log_scale.cpu().numpy(), np.float32)
 

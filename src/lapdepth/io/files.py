@@ -8,8 +8,9 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 
 import cv2
@@ -41,7 +42,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         A path that does not exist yet, with the suffix of `path`.
 
     Raises:
-        OutputError: The folder is missing, `path` is a folder or a device, the writer wrote nothing, or any `OSError`.
+        OutputError: The folder is missing, `path` is a folder or a device, the writer wrote nothing or
+            cannot take the name, or any `OSError`.
     """
     target = Path(os.path.realpath(path))
     temporary = target.parent / f".lapdepth-{secrets.token_hex(8)}{path.suffix}"
@@ -58,6 +60,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    except UnicodeEncodeError as error:  # OpenEXR takes no folder whose name is not UTF-8
+        raise OutputError(f"cannot write {path}: its name is not UTF-8; choose another folder") from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -90,7 +94,9 @@ def write_encoded(path: Path, pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uin
 
 
 def write_json(path: Path, data: object) -> None:
-    """Write JSON: keys sorted, indented by two, ended by a newline.
+    r"""Write JSON: keys sorted, indented by two, ended by a newline.
+
+    Bytes of a file name that are no UTF-8 are written as JSON's own escapes, such as `\udcff`.
 
     Raises:
         InputError: Not JSON: a NaN, an infinity or an object of another kind (NumPy numbers too) is inside.
@@ -100,7 +106,7 @@ def write_json(path: Path, data: object) -> None:
         text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"cannot write {path}: {error}; only finite numbers, text, lists and dicts are JSON") from error
-    write_bytes(path, (text + "\n").encode())
+    write_bytes(path, (text + "\n").encode(errors="backslashreplace"))
 
 
 def read_bytes(path: Path, expected: str) -> bytes:
@@ -131,62 +137,77 @@ def read_bytes(path: Path, expected: str) -> bytes:
         raise ReadError(f"cannot read {path}: {_reason(error)}; expected {expected}") from error
 
 
-def expand_inputs(inputs: Sequence[str]) -> list[Path]:
+def expand_inputs(
+    inputs: Sequence[str], skip: Callable[[Path, Path], bool] = lambda top, path: False
+) -> tuple[list[Path], list[LapDepthError]]:
     """Files, folders and patterns to picture files, each once, in the order given.
 
     Folders are searched with all below them, sorted; hidden files are left out. A plain file is returned even when
-    it is missing, so that a batch can report it and go on.
+    it is missing, so that a batch can report it and go on; for the same reason errors are returned, not raised.
 
     Args:
         inputs: What the user typed; patterns such as `drive/**/*.png` are for shells that leave them alone.
+        skip: Called with the folder searched (of a pattern, the part before the first wildcard) and a picture found in it;
+            true leaves the picture out. Files named outright are always taken.
 
-    Raises:
-        InputError: An input is empty or a URL.
-        ReadError: A folder is missing or unreadable, or it or a pattern holds no pictures.
+    Returns:
+        The pictures, and an `InputError` for each input that is empty or a URL, a `ReadError` for each folder that is missing
+        or unreadable and each folder or pattern that holds no pictures.
     """
     found: dict[str, Path] = {}
+    errors: list[LapDepthError] = []
     for text in inputs:
-        for path in _expand(text):
-            found.setdefault(os.path.abspath(path), path)  # noqa: PTH100 - Path.absolute keeps ".."
-    return list(found.values())
+        try:
+            for path in _expand(text, skip, errors):
+                found.setdefault(os.path.abspath(path), path)  # noqa: PTH100 - Path.absolute keeps ".."
+        except LapDepthError as error:
+            errors.append(error)
+    return list(found.values()), errors
 
 
-def _expand(text: str) -> list[Path]:
+def _expand(text: str, skip: Callable[[Path, Path], bool], errors: list[LapDepthError]) -> list[Path]:
+    """The pictures of one input; folders below it that cannot be read go to `errors`."""
     if not text:
         raise InputError("an input is empty text; expected a picture, a folder or a pattern such as 'photos/*.jpg'")
     if _URL.match(text):
         raise InputError(f"{text} is a URL; download it first and give the name of the file")
-    path = Path(text)
-    if path.is_dir():
-        pictures = _pictures_below(path)
-    elif not path.exists() and glob.has_magic(text):  # a real file may be called "[1].jpg"
-        matches = glob.glob(text, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-        pictures = sorted(match for match in map(Path, matches) if _is_picture(match) and match.is_file())
+    top = Path(text)
+    known = len(errors)
+    if os.path.isdir(text):  # noqa: PTH112 - Path.is_dir raises for names that are too long
+        pictures = _pictures_below(top, errors)
+    elif glob.has_magic(text) and not os.path.exists(text):  # noqa: PTH110 - as above; a real file may be called "[1].jpg"
+        top = Path(*takewhile(lambda part: not glob.has_magic(part), top.parts))
+        matches = map(Path, glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+        pictures = sorted(match for match in matches if _is_picture(match))
     elif text.endswith(("/", os.sep)):
         raise ReadError(f"cannot read the folder {text}: it does not exist")
     else:
-        return [path]
-    if not pictures:
+        return [top]
+    if not pictures and len(errors) == known:
         suffixes = " ".join(sorted(suffix[1:] for suffix in PICTURE_SUFFIXES))
         raise ReadError(f"no pictures in {text}; expected files with one of the suffixes {suffixes}")
-    return pictures
+    return [path for path in pictures if not skip(top, path)]
 
 
-def _pictures_below(folder: Path) -> list[Path]:
+def _pictures_below(top: Path, errors: list[LapDepthError]) -> list[Path]:
+    def unreadable(error: OSError) -> None:
+        errors.append(ReadError(f"cannot read the folder {error.filename}: {_reason(error)}"))
+
     found: list[Path] = []
-    for top, folders, names in os.walk(folder, onerror=_unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [path for path in (Path(top) / name for name in names) if _is_picture(path) and path.is_file()]
+    for folder, folders, names in os.walk(top, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [path for path in (Path(folder) / name for name in names) if _is_picture(path)]
     return sorted(found)
 
 
 def _is_picture(path: Path) -> bool:
     # Hidden ones are the "._" companions that macOS leaves, and files that another run is writing now.
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
-
-
-def _unreadable(error: OSError) -> None:
-    raise ReadError(f"cannot read the folder {error.filename}: {_reason(error)}") from error
+    if path.suffix.lower() not in PICTURE_SUFFIXES or path.name.startswith("."):
+        return False
+    try:
+        return path.is_file()
+    except OSError:  # its folder may be listed, not entered: reading the file will tell
+        return True
 
 
 def _reason(error: Exception) -> str:

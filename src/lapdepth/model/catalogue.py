@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lapdepth.config import ModelConfig
-from lapdepth.errors import ConfigError, ModelError
+from lapdepth.config import ModelConfig, check_settings
+from lapdepth.errors import ConfigError, ModelError, ModelNotFoundError
 from lapdepth.model.checkpoint import load_model
 from lapdepth.model.network import LapDepth, build_network
 
@@ -16,11 +16,11 @@ def find_network(name: str) -> LapDepth:
     """
     try:
         return load_model(name)
-    except ModelError as error:
-        if "/" in name or "\\" in name or not str(error).startswith("no model"):
+    except ModelNotFoundError:
+        if "/" in name or "\\" in name:
             raise
-    config = ModelConfig(name=name, encoder=name, max_depth_m=80.0, working_size=(352, 1216))
+    settings = {"name": name, "encoder": name, "max_depth_m": 80.0, "working_size": (352, 1216)}
     try:
-        return build_network(config)
+        return build_network(check_settings(settings, ModelConfig, "the published design"))
     except ConfigError as error:
-        raise ModelError(f"'{name}' is no embedded model, no model folder and no encoder that fits: {error}") from None
+        raise ModelError(f"'{name[:80]}' is no embedded model, no model folder and no encoder that fits: {error}") from None

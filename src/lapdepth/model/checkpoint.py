@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +12,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from lapdepth.config import ModelConfig
 from lapdepth.errors import ConfigError, ModelError, OutputError
 from lapdepth.model.network import LapDepth, build_network
-from lapdepth.zoo import CONFIG_FILE, WEIGHTS_FILE, find_model, tell_licence_once
+from lapdepth.zoo import CONFIG_FILE, ONNX_FILE, WEIGHTS_FILE, find_model, read_config, tell_licence_once
+
+_SCRATCH = ".lapdepth-"
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
 
 
 def load_model(model: str | Path, device: str = "cpu") -> LapDepth:
@@ -47,20 +50,13 @@ def load_model(model: str | Path, device: str = "cpu") -> LapDepth:
     return network.to(device).eval()
 
 
-def read_config(folder: Path) -> ModelConfig:
-    """The configuration in a model folder."""
-    path = folder / CONFIG_FILE
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}; a model folder holds {CONFIG_FILE}") from None
-    return ModelConfig.from_json(text, str(path))
-
-
 def load_weights(network: LapDepth, weights: Mapping[str, Tensor], source: str) -> None:
     """Put tensors into a network: each name and shape must agree, and each value be finite.
 
     Half-precision tensors are widened; the network computes in float32.
+
+    Raises:
+        ModelError: A tensor is missing, unknown, of another shape, not a plain one of an ordinary type, or not finite.
     """
     own = network.state_dict()
     missing, unknown = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
@@ -69,47 +65,86 @@ def load_weights(network: LapDepth, weights: Mapping[str, Tensor], source: str) 
         raise ModelError(
             f"{source} does not fit its configuration: {len(missing)} tensors missing, {len(unknown)} unknown ({example})"
         )
+    plain = {}
     for name, tensor in weights.items():
         if tensor.shape != own[name].shape:
             raise ModelError(f"{source}: '{name}' is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
-        if not torch.isfinite(tensor).all():
+        if tensor.dtype not in _DTYPES or tensor.layout != torch.strided or tensor.device.type != "cpu":
+            raise ModelError(
+                f"{source}: '{name}' is {tensor.dtype}, {tensor.layout} on {tensor.device}; expected plain tensors on the CPU "
+                "of float16, bfloat16, float32, float64 or int64"
+            )
+        plain[name] = tensor.to(own[name].dtype)
+        if not torch.isfinite(plain[name]).all():
             raise ModelError(f"{source}: '{name}' holds NaN or infinity; the model is damaged, get it again")
-    network.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in weights.items()}, strict=True)
+    network.load_state_dict(plain, strict=True)
 
 
 def save_model(network: LapDepth, folder: Path, half: bool = False) -> None:
-    """Write a model folder, complete or not at all.
+    """Write a model folder: `config.json` and `model.safetensors`, both or neither.
+
+    A model that is in the folder is replaced. Other files stay, but a `model.onnx` is removed: it was made from the old
+    weights and would no longer belong to the new ones.
 
     Args:
         network: The network, with its configuration.
-        folder: Made anew; an existing model folder is replaced.
+        folder: A new or empty folder, or that of a model.
         half: Store convolutions in half precision: half the size, each weight rounded by up to 0.05 %.
 
     Raises:
         OutputError: The folder cannot be written, or holds something that is not a model.
     """
-    if folder.exists() and not (folder / CONFIG_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} exists and is not a model folder; choose another place")
     weights = {
         name: (tensor.half() if half and tensor.ndim == 4 else tensor).detach().cpu().contiguous()
         for name, tensor in network.state_dict().items()
     }
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-            made = Path(scratch) / folder.name
-            made.mkdir()
-            (made / CONFIG_FILE).write_text(network.config.to_json(), encoding="utf-8")
-            # Through bytes: the library's own writer makes files that only their owner may read.
-            (made / WEIGHTS_FILE).write_bytes(save(weights, metadata={"format": "pt"}))
-            replaced = Path(scratch) / "replaced"
-            if folder.exists():
-                folder.rename(replaced)
-            try:
-                made.rename(folder)
-            except OSError:
-                if replaced.exists():
-                    replaced.rename(folder)
-                raise
+        _check_is_model_or_empty(folder)
+        # Through bytes: the library's own writer makes files that only their owner may read.
+        data = save(weights, metadata={"format": "pt"})
+        is_new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            _replace(folder, network.config.to_json(), data)
+        except OSError:
+            if is_new:
+                folder.rmdir()
+            raise
+    except OutputError:
+        raise
     except (OSError, SafetensorError) as error:
         raise OutputError(f"cannot write {folder}: {error}") from None
+
+
+def _check_is_model_or_empty(folder: Path) -> None:
+    # What a killed run left of its own does not count.
+    if not folder.exists() or (folder.is_dir() and all(path.name.startswith(_SCRATCH) for path in folder.iterdir())):
+        return
+    try:
+        read_config(folder)
+    except ModelError as error:
+        raise OutputError(f"{folder} exists and is not a model folder ({error}); choose another place") from None
+
+
+def _replace(folder: Path, config: str, weights: bytes) -> None:
+    """Write both files aside, then rename both; when that fails, put back what was there."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as scratch:
+        new, old = Path(scratch, "new"), Path(scratch, "old")
+        new.mkdir()
+        old.mkdir()
+        (new / CONFIG_FILE).write_text(config, encoding="utf-8")
+        (new / WEIGHTS_FILE).write_bytes(weights)
+        had_config = (folder / CONFIG_FILE).exists()
+        if had_config:
+            shutil.copyfile(folder / CONFIG_FILE, old / CONFIG_FILE)
+        try:
+            if (folder / ONNX_FILE).exists():
+                (folder / ONNX_FILE).rename(old / ONNX_FILE)
+            (new / CONFIG_FILE).replace(folder / CONFIG_FILE)
+            (new / WEIGHTS_FILE).replace(folder / WEIGHTS_FILE)
+        except OSError:
+            if not had_config:
+                (folder / CONFIG_FILE).unlink(missing_ok=True)
+            for path in old.iterdir():
+                path.replace(folder / path.name)
+            raise

@@ -160,8 +160,18 @@ BUILDERS: dict[str, Callable[[str, int, bool], Encoder]] = {"densenet161": Dense
 
 
 def build_encoder(name: str, levels: int, pretrained: bool = False) -> Encoder:
-    """The encoder of that timm name, with random weights unless `pretrained`."""
-    return BUILDERS.get(name.split(".")[0], TimmEncoder)(name, levels, pretrained)
+    """The encoder of that timm name, with random weights unless `pretrained`.
+
+    Raises:
+        ConfigError: timm cannot make it, or its features do not fit.
+    """
+    try:
+        return BUILDERS.get(name.split(".")[0], TimmEncoder)(name, levels, pretrained)
+    except ConfigError:
+        raise
+    except (RuntimeError, ValueError, LookupError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"timm cannot make encoder '{name}': {reason}") from None
 
 
 def check_pretrained_parts(encoder: Encoder, weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,7 @@ def describe(network: LapDepth, height: int, width: int) -> list[Stage]:
         raise InputError(f"size is {height}x{width}; each side must be from 1 to 8192")
     image = torch.empty(1, 3, height, width, device="meta")
     check_size(image, network.config.stride)
-    network = network.to("meta").eval()
+    network = copy.deepcopy(network).to("meta").eval()
     shapes: dict[str, list[tuple[int, ...]]] = {}
     for name, module in network.named_modules():
         module.register_forward_hook(lambda _module, _inputs, out, name=name: shapes.__setitem__(name, _shapes(out)))
@@ -50,13 +51,14 @@ def describe(network: LapDepth, height: int, width: int) -> list[Stage]:
 
     levels = network.config.levels
     laplacians: list[tuple[int, ...]] = [(3, height >> k, width >> k) for k in range(levels - 1)]
-    stages = [Stage("Laplacian pyramid of RGB, finest first", laplacians, 0, 0)]
+    stages: list[Stage] = []
 
     def add(text: str, name: str) -> None:
         module = network.get_submodule(name)
         stages.append(Stage(text, shapes[name], _parameters(module), counts.get(name, 0)))
 
     add("encoder features, finest first", "encoder")
+    stages.append(Stage("Laplacian pyramid of RGB, finest first", laplacians, 0, 0))
     add("dense ASPP", "decoder.aspp")
     add(f"level {levels}: head, then sigmoid: coarsest residual", "decoder.head")
     for i in range(levels - 1):

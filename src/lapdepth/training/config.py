@@ -9,8 +9,7 @@ from pydantic import Field, model_validator
 
 from lapdepth.config import ModelConfig, Positive, Settings, check_settings, read_toml
 from lapdepth.data.augment import AugmentSettings
-from lapdepth.model.checkpoint import read_config
-from lapdepth.zoo import find_model
+from lapdepth.zoo import find_model, read_config
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -26,7 +25,7 @@ class SourceSettings(Settings):
         folds: Number of blocks; 0 trains on all.
         repeat: How often each row appears in an epoch.
         window: (left, top, width, height) of the part of the picture that may be used.
-        sky: Look for sky and teach it to be far.
+        sky: Look for sky and teach it to be far; guess what stands above the measured part from what is below.
     """
 
     manifest: Path
@@ -66,12 +65,14 @@ class LossSettings(Settings):
         gradient: Weight of the multi-scale gradient loss in log depth.
         uncertainty: Weight of the likelihood that teaches the uncertainty channel.
         sky: Weight of the loss that keeps sky far.
+        guess: Weight of the loss that keeps guessed depths within a third.
     """
 
     variance_focus: Share = 0.85
     gradient: Annotated[float, Field(ge=0)] = 0.0
     uncertainty: Annotated[float, Field(ge=0)] = 0.0
     sky: Annotated[float, Field(ge=0)] = 0.0
+    guess: Annotated[float, Field(ge=0)] = 0.0
 
 
 class OptimizerSettings(Settings):
@@ -165,5 +166,5 @@ def load_train_config(path: Path, overrides: list[str] | None = None) -> TrainCo
     """
     data = read_toml(path, overrides)
     if isinstance(start := data.get("start_from"), str) and isinstance(own := data.get("model", {}), dict):
-        data["model"] = {**read_config(find_model(start)).model_dump(mode="json"), **own}
+        data["model"] = {**read_config(find_model(start)).model_dump(mode="json"), "provenance": {}, **own}
     return check_settings(data, TrainConfig, str(path))

@@ -24,8 +24,8 @@ from lapdepth.model.checkpoint import load_model, save_model
 from lapdepth.model.encoder import check_pretrained_parts
 from lapdepth.model.network import LapDepth, build_network
 from lapdepth.training.config import GroupSettings, TrainConfig
-from lapdepth.training.losses import gradient_loss, log_error, scale_invariant_loss, sky_loss, uncertainty_loss
-from lapdepth.training.report import RunLog
+from lapdepth.training.losses import gradient_loss, guess_loss, log_error, scale_invariant_loss, sky_loss, uncertainty_loss
+from lapdepth.training.report import RunLog, provenance
 from lapdepth.training.schedule import learning_rate
 from lapdepth.training.state import load_newest_state, save_state
 
@@ -77,6 +77,7 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
                     log.picture(group.name, step, *_first_example(network, _to(batch, device), config))
     finished: nn.Module = network if average is None else average.module
     assert isinstance(finished, LapDepth)
+    finished.config = config.model.model_copy(update={"provenance": provenance(config)})
     save_model(finished.to("cpu").to(memory_format=torch.contiguous_format), config.output / "model")
     return config.output / "model"
 
@@ -146,13 +147,14 @@ def group_loss(network: LapDepth, batch: Batch, config: TrainConfig) -> dict[str
     """
     with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
         out = network(batch.image)
-    error, mask = log_error(out.depth_m.float(), _truth(batch, config))
+    error, mask = log_error(out.depth_m.float(), _at_training_focal(batch.depth_m, batch, config))
     losses = {"si": scale_invariant_loss(error, mask, config.loss.variance_focus)}
     weights = {
         "si": 1.0,
         "gradient": config.loss.gradient,
         "uncertainty": config.loss.uncertainty,
         "sky": config.loss.sky,
+        "guess": config.loss.guess,
     }
     if weights["gradient"]:
         losses["gradient"] = gradient_loss(error, mask)
@@ -160,15 +162,17 @@ def group_loss(network: LapDepth, batch: Batch, config: TrainConfig) -> dict[str
         losses["uncertainty"] = uncertainty_loss(error, mask, out.log_scale.float())
     if weights["sky"] and bool(batch.sky.any()):
         losses["sky"] = sky_loss(out.depth_m.float(), batch.sky, SKY_SHARE * config.model.max_depth_m)
+    if weights["guess"] and bool((batch.guess_m > 0).any()):
+        losses["guess"] = guess_loss(*log_error(out.depth_m.float(), _at_training_focal(batch.guess_m, batch, config)))
     losses["total"] = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
     return losses
 
 
-def _truth(batch: Batch, config: TrainConfig) -> Tensor:
-    """Measured depth (B, 1, H, W) as a camera of the training focal length would have it."""
+def _at_training_focal(depth_m: Tensor, batch: Batch, config: TrainConfig) -> Tensor:
+    """Depths (B, 1, H, W) as a camera of the training focal length would have them."""
     if config.model.focal_px is None:
-        return batch.depth_m
-    return batch.depth_m * (config.model.focal_px / batch.focal_px).view(-1, 1, 1, 1)
+        return depth_m
+    return depth_m * (config.model.focal_px / batch.focal_px).view(-1, 1, 1, 1)
 
 
 def _first_example(network: LapDepth, batch: Batch, config: TrainConfig) -> tuple[Tensor, Tensor, Tensor]:
@@ -176,7 +180,7 @@ def _first_example(network: LapDepth, batch: Batch, config: TrainConfig) -> tupl
     network.eval()
     with torch.no_grad():
         predicted_m = network(batch.image[:1]).depth_m
-    return batch.image[0].cpu(), _truth(batch, config)[0, 0].cpu(), predicted_m[0, 0].float().cpu()
+    return batch.image[0].cpu(), _at_training_focal(batch.depth_m, batch, config)[0, 0].cpu(), predicted_m[0, 0].float().cpu()
 
 
 def _step(
@@ -224,17 +228,23 @@ def _to(batch: Batch, device: torch.device) -> Batch:
         batch.depth_m.to(device, non_blocking=True),
         batch.sky.to(device, non_blocking=True),
         batch.focal_px.to(device, non_blocking=True),
+        batch.guess_m.to(device, non_blocking=True),
     )
 
 
-def _stream(group: GroupSettings, config: TrainConfig, first_step: int) -> Iterator[Batch]:
+def make_sources(group: GroupSettings, config: TrainConfig) -> list[Source]:
+    """What a group trains on: the rows of each manifest, without those held out, and how they are used."""
     sources = []
     for settings in group.sources:
         rows = read_manifest(config.data_root / settings.manifest, settings.split)
         if settings.folds:
             rows, _ = divide(rows, settings.fold, settings.folds)
         sources.append(Source(rows, settings.repeat, settings.window, settings.sky))
-    dataset = CounterDataset(sources, group.crop, group.augment, config.seed)
+    return sources
+
+
+def _stream(group: GroupSettings, config: TrainConfig, first_step: int) -> Iterator[Batch]:
+    dataset = CounterDataset(make_sources(group, config), group.crop, group.augment, config.seed)
     return batches(dataset, group.batch, first_step, config.steps, config.workers)
 
 

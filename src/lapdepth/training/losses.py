@@ -5,6 +5,8 @@ Legend: B batch, H and W height and width.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -58,3 +60,8 @@ def sky_loss(depth_m: Tensor, sky: Tensor, far_m: float) -> Tensor:
     """How far, in log depth, sky is predicted nearer than `far_m`."""
     short = F.relu(torch.log(torch.as_tensor(far_m, dtype=depth_m.dtype)) - torch.log(depth_m))
     return (short * sky).sum() / sky.sum().clamp(min=1)
+
+
+def guess_loss(error: Tensor, mask: Tensor, tolerance: float = math.log(4 / 3)) -> Tensor:
+    """Mean of how far the error in log depth goes beyond `tolerance` either way, where there is a guess."""
+    return (F.relu(error.abs() - tolerance) * mask).sum() / mask.sum().clamp(min=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from lapdepth.errors import LapDepthError, OutputError
 from lapdepth.io.color import color_range, colorize
 from lapdepth.io.files import write_bytes, write_json
 from lapdepth.training.config import TrainConfig
@@ -27,15 +29,24 @@ class RunLog:
     Args:
         config: The run.
         first_step: Where it starts or goes on.
+
+    Raises:
+        OutputError: The run's folder cannot be made or written.
     """
 
     def __init__(self, config: TrainConfig, first_step: int) -> None:
         self.config = config
-        config.output.mkdir(parents=True, exist_ok=True)
-        write_json(config.output / "config.json", json.loads(config.model_dump_json()))
-        write_json(config.output / "environment.json", environment())
-        self.events = SummaryWriter(str(config.output / "tensorboard"), purge_step=first_step)
-        self.log = _log_from(config.output / "log.jsonl", first_step)
+        try:
+            config.output.mkdir(parents=True, exist_ok=True)
+            write_json(config.output / "config.json", json.loads(config.model_dump_json()))
+            write_json(config.output / "environment.json", environment())
+            self.events = SummaryWriter(str(config.output / "tensorboard"), purge_step=first_step)
+            self.log = _log_from(config.output / "log.jsonl", first_step)
+        except LapDepthError:
+            raise
+        except OSError as error:
+            reason = error.strerror or error
+            raise OutputError(f"cannot write the run's folder {config.output}: {reason}; choose another output") from None
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -80,6 +91,20 @@ def _log_from(path: Path, first_step: int) -> TextIO:
     before = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] < first_step]
     write_bytes(path, "".join(before).encode())
     return path.open("a", encoding="utf-8")
+
+
+def provenance(config: TrainConfig) -> dict[str, str]:
+    """What a finished model says of its making; texts in the settings' own provenance stay."""
+    sources = [source for group in config.groups for source in group.sources]
+    made = {
+        "trained_on": ", ".join(dict.fromkeys(str(source.manifest) for source in sources)),
+        "started_from": config.start_from or f"encoder weights: {config.encoder_weights}",
+        "steps": str(config.steps),
+        "seed": str(config.seed),
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        **{name: text for name, text in environment().items() if name in ("torch", "device", "git")},
+    }
+    return {**config.model.provenance, **made}
 
 
 def environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lapdepth.errors import ModelError
+from lapdepth.errors import ModelError, OutputError
 from lapdepth.io.files import atomic_path
 
 PATTERN = "checkpoint-*.pt"
@@ -16,10 +16,18 @@ KEEP = 2
 
 
 def save_state(folder: Path, step: int, state: dict[str, Any]) -> Path:
-    """Write the state after `step` steps and drop all but the newest `KEEP`."""
+    """Write the state after `step` steps and drop all but the newest `KEEP`.
+
+    Raises:
+        OutputError: It cannot be written; the older ones are kept.
+    """
     path = folder / f"checkpoint-{step:08d}.pt"
     with atomic_path(path) as scratch:
-        torch.save({"step": step, **state}, scratch)
+        try:
+            torch.save({"step": step, **state}, scratch)
+        except RuntimeError as error:  # what PyTorch makes of a full disk
+            reason = " ".join(str(error).split())[:200]
+            raise OutputError(f"cannot write {path}: {reason}; make room and go on with --resume") from None
     for old in sorted(folder.glob(PATTERN))[:-KEEP]:
         old.unlink()
     return path

@@ -1,0 +1,61 @@
+"""What a run writes: places that cannot be written, full disks, and which rows a group draws from."""
+
+import resource
+from contextlib import contextmanager
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the torch extra")
+
+from data.pictures import write_pictures  # noqa: E402
+from lapdepth.data.manifest import divide, read_manifest  # noqa: E402
+from lapdepth.errors import OutputError  # noqa: E402
+from lapdepth.training.loop import make_sources  # noqa: E402
+from lapdepth.training.report import RunLog  # noqa: E402
+from lapdepth.training.state import load_newest_state, save_state  # noqa: E402
+from training.runs import make_run  # noqa: E402
+
+
+@pytest.mark.parametrize("output", ["file", "file/run", "run"])
+def test_an_output_that_cannot_be_written(tmp_path, output):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "tensorboard").write_text("mine")
+    with pytest.raises(OutputError, match=r"cannot write the run's folder .*choose another output") as caught:
+        RunLog(make_run(tmp_path, output=str(tmp_path / output)), 0)
+    assert len(str(caught.value).splitlines()) == 1
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@contextmanager
+def files_of_at_most(size):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_keeps_the_old_checkpoints(tmp_path):
+    for step in (1, 2):
+        save_state(tmp_path, step, {"network": torch.ones(2)})
+    with files_of_at_most(2**20), pytest.raises(OutputError, match=r"cannot write .*checkpoint-00000003\.pt") as caught:
+        save_state(tmp_path, 3, {"network": torch.ones(2**20)})
+    assert len(str(caught.value).splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-00000001.pt", "checkpoint-00000002.pt"]
+    assert load_newest_state(tmp_path)["step"] == 2
+
+
+def test_sources_are_used_as_the_settings_say(tmp_path):
+    write_pictures(tmp_path / "data", 4)
+    plain = {"manifest": "manifest.csv"}
+    used = plain | {"fold": 1, "folds": 2, "repeat": 3, "window": (0, 0, 90, 60), "sky": True}
+    group = {"name": "all", "crop": [64, 96], "batch": 2, "sources": [plain, used]}
+    config = make_run(tmp_path, groups=[group])
+    first, second = make_sources(config.groups[0], config)
+    rows = read_manifest(tmp_path / "data" / "manifest.csv")
+    assert (first.rows, first.repeat, first.window, first.sky) == (rows, 1, None, False)
+    assert second.rows == divide(rows, 1, 2)[0]
+    assert len(second.rows) < len(rows)
+    assert (second.repeat, second.window, second.sky) == (3, (0, 0, 90, 60), True)
