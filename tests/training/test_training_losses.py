@@ -11,9 +11,9 @@ torch = pytest.importorskip("torch", reason="training needs the torch extra")
 from lapdepth.training.losses import (  # noqa: E402
     MIN_TRUTH_M,
     gradient_loss,
+    guess_loss,
     log_error,
     scale_invariant_loss,
-    guess_loss,
     sky_loss,
     uncertainty_loss,
 )

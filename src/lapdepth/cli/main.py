@@ -40,7 +40,7 @@ def main() -> None:
     """Run the command line; what the package raises on purpose becomes one line on stderr and exit status 1."""
     logging.basicConfig(format="lapdepth: %(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
-        app()
+        app(prog_name="lapdepth")
     except LapDepthError as error:
         sys.exit(f"lapdepth: error: {error}")
     except MemoryError:
