@@ -164,7 +164,9 @@ def test_files_that_cannot_be_read(tmp_path):
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     folder = tmp_path_factory.mktemp("start") / "model"
-    save_model(build("small"), folder)
+    network = build("small")
+    network.config = network.config.model_copy(update={"provenance": {"trained_on": "what the child never saw"}})
+    save_model(network, folder)
     return folder
 
 

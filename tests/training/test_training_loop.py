@@ -44,7 +44,10 @@ def kill_at(monkeypatch, when):
 
 def test_a_run_ends_in_a_model_that_loads(finished):
     network = load_model(finished.output / "model")
-    assert network.config == finished.model
+    assert network.config.model_copy(update={"provenance": {}}) == finished.model
+    made = network.config.provenance
+    assert (made["trained_on"], made["steps"], made["seed"]) == ("manifest.csv", "6", "3")
+    assert {"started_from", "trained_at", "torch", "device", "git"} <= made.keys()
     out = network(picture(1, 64, 96))
     assert torch.isfinite(out.depth_m).all()
     torch.manual_seed(finished.seed)
