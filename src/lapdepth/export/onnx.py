@@ -57,12 +57,13 @@ def export_onnx(network: LapDepth, path: Path) -> float:
         OutputError: The file cannot be written.
     """
     with atomic_path(path) as scratch:
-        onnx.save(_to_onnx(network), scratch)
+        onnx.save(to_onnx(network), scratch)
         difference = compare_with_torch(network, scratch)
         if not difference <= MAX_RELATIVE_DIFFERENCE:
             raise ModelError(
                 f"the export differs from PyTorch by {difference:.1e} relative, more than {MAX_RELATIVE_DIFFERENCE:.0e}; "
-                "nothing was written. Please report this model and the versions of torch and onnxruntime"
+                "nothing was written. Untrained weights can magnify rounding so far; otherwise please report this model and the "
+                "versions of torch and onnxruntime"
             )
     return difference
 
@@ -94,7 +95,8 @@ def _output_names(network: LapDepth) -> list[str]:
     return [OUTPUT_DEPTH, OUTPUT_LOG_SCALE] if network.config.uncertainty else [OUTPUT_DEPTH]
 
 
-def _to_onnx(network: LapDepth) -> onnx.ModelProto:
+def to_onnx(network: LapDepth) -> onnx.ModelProto:
+    """The network as ONNX, folded, with dynamic sizes and its configuration; not yet compared with PyTorch."""
     stride = network.config.stride
     module = _Outputs(fold(network).to("cpu").to(memory_format=torch.contiguous_format)).eval()
     sizes = {0: Dim("batch"), 2: stride * Dim("height_in_strides"), 3: stride * Dim("width_in_strides")}
