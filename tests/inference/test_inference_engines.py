@@ -1,8 +1,11 @@
 """Model files that are none, and engines that must agree."""
 
+import importlib.machinery
 import logging
 import math
 import re
+import sys
+import types
 
 import cv2
 import numpy as np
@@ -256,3 +259,34 @@ def test_an_output_of_another_shape(shape, monkeypatch):
     monkeypatch.setattr(engine, "_session", Session())
     with pytest.raises(ModelError, match="export it again"):
         engine(np.zeros((1, 3, 32, 64), np.float32))
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A stand-in for the hub's client; what it does is set by the test."""
+    module = types.ModuleType("huggingface_hub")
+    module.__spec__ = importlib.machinery.ModuleSpec("huggingface_hub", None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", module)
+    return module
+
+
+def test_a_hub_id_is_downloaded_without_anything_but_the_model(hub):
+    asked = []
+
+    def snapshot_download(hub_id, allow_patterns):
+        asked.append((hub_id, sorted(allow_patterns)))
+        return str(DEFAULT)
+
+    hub.snapshot_download = snapshot_download
+    assert zoo.find_model("owner/name") == DEFAULT
+    assert asked == [("owner/name", ["config.json", "model.onnx", "model.safetensors"])]
+
+
+def test_a_hub_that_fails_is_one_line(hub):
+    def snapshot_download(hub_id, allow_patterns):
+        raise ConnectionError("no route\nto the hub")
+
+    hub.snapshot_download = snapshot_download
+    with pytest.raises(ModelError, match="cannot get model 'owner/name' from the hub: no route") as error:
+        zoo.find_model("owner/name")
+    one_line(error)
