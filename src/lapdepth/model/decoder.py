@@ -95,17 +95,18 @@ class ResidualDecoder(nn.Module):
         encoder_channels: Channels of the encoder's features, finest first.
         config: Widths, one more than there are features.
         make: Factory of blocks.
-        uncertainty: Whether the finest head also predicts the scale of the error.
+        uncertainty: Whether the heads also predict the scale of the error, each level a part of it as with the depth.
     """
 
     def __init__(self, encoder_channels: Sequence[int], config: DecoderConfig, make: BlockFactory, uncertainty: bool) -> None:
         super().__init__()
         widths, heads = config.widths, config.heads
         self.aspp = DenseASPP(make, encoder_channels[-1], config.aspp_width, widths[0], config.dilations)
-        self.head = make.chain([widths[0], *heads[0], 1])
+        outputs = 2 if uncertainty else 1
+        self.head = make.chain([widths[0], *heads[0], outputs])
         skips = [*reversed(encoder_channels[:-1]), 0]
         self.levels = nn.ModuleList(
-            Level(make, widths[i], skip, widths[i + 1], heads[i + 1], 2 if uncertainty and not skip else 1)
+            Level(make, widths[i], skip, widths[i + 1], heads[i + 1], outputs)
             for i, skip in enumerate(skips)
         )
 
@@ -117,14 +118,15 @@ class ResidualDecoder(nn.Module):
             laplacians: Laplacians of the picture, finest (stride 1) first, as many as features.
 
         Returns:
-            Residuals (B, 1, h, w), coarsest first: the first in (0, 1), the others in (-1, 1); and what the finest head says
-            of the uncertainty, (B, 1, H, W), or (B, 0, H, W) for a model without.
+            Residuals (B, 1, h, w), coarsest first: the first in (0, 1), the others in (-1, 1); and what the heads say of the
+            uncertainty, added up, (B, 1, H, W), or (B, 0, H, W) for a model without.
         """
         x = self.aspp(features[-1])
-        residuals = [torch.sigmoid(self.head(x))]
+        out = self.head(x)
+        residuals, uncertainty = [torch.sigmoid(out[:, :1])], out[:, 1:]
         skips = [*reversed(features[:-1]), None]
-        out = residuals[0]
         for level, skip, laplacian in zip(self.levels, skips, reversed(laplacians), strict=True):
             x, out = level(x, skip, up2(residuals[-1]), laplacian)
             residuals.append(torch.tanh(out[:, :1]))
-        return residuals, out[:, 1:]
+            uncertainty = out[:, 1:] + up2(uncertainty) if out.shape[1] > 1 else uncertainty
+        return residuals, uncertainty

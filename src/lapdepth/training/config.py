@@ -38,13 +38,15 @@ class SourceSettings(Settings):
 
 
 class GroupSettings(Settings):
-    """Sources that share a crop; every step takes one batch of every group, and adds their losses.
+    """Sources that share a crop; every step takes one batch of every group that is in, and adds their losses.
 
     Attributes:
         name: For logs.
         crop: (height, width) of the network's input.
         batch: Examples a step.
         weight: Factor on this group's loss.
+        first_step: Step at which the group comes in, such as larger crops or another data set late in a run.
+        last_step: Step before which it leaves; `None` keeps it to the end.
         sources: Manifests.
         augment: Augmentation.
     """
@@ -53,8 +55,14 @@ class GroupSettings(Settings):
     crop: tuple[Annotated[int, Field(ge=32)], Annotated[int, Field(ge=32)]]
     batch: Count
     weight: Positive = 1.0
+    first_step: Annotated[int, Field(ge=0)] = 0
+    last_step: Count | None = None
     sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
     augment: AugmentSettings = AugmentSettings()
+
+    def trains_at(self, step: int) -> bool:
+        """Whether the group is in at a step."""
+        return self.first_step <= step and (self.last_step is None or step < self.last_step)
 
 
 class LossSettings(Settings):
@@ -85,9 +93,11 @@ class OptimizerSettings(Settings):
         encoder_weight_decay: Weight decay of the encoder.
         decoder_weight_decay: Weight decay of the decoder.
         eps: Of AdamW.
-        schedule: `published`: polynomial of power 0.5, then the final rate for the last `tail` share; `cosine`.
+        schedule: `published`: polynomial of power 0.5, then the final rate for the last `tail` share; `cosine`: half a cosine;
+            `flat`: the peak rate, then half a cosine over the last `tail` share, so that runs of other lengths can branch off
+            from its checkpoints.
         warmup_steps: Linear rise at the start.
-        tail: Share of the steps at the final rate.
+        tail: Share of the steps at the end that `published` spends at the final rate and `flat` on the way there.
         clip_norm: Largest norm of the gradient; `None` does not clip, as published.
     """
 
@@ -97,7 +107,7 @@ class OptimizerSettings(Settings):
     encoder_weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     decoder_weight_decay: Annotated[float, Field(ge=0)] = 0.0
     eps: Positive = 1e-3
-    schedule: Literal["published", "cosine"] = "published"
+    schedule: Literal["published", "cosine", "flat"] = "published"
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     tail: Share = 0.2
     clip_norm: Positive | None = None
@@ -151,6 +161,10 @@ class TrainConfig(Settings):
         for group in self.groups:
             if group.crop[0] % self.model.stride or group.crop[1] % self.model.stride:
                 raise ValueError(f"crop {group.crop} of group '{group.name}' must be multiples of {self.model.stride}")
+        changes = {0, *(group.last_step for group in self.groups if group.last_step is not None)}
+        for step in sorted(changes):
+            if step < self.steps and not any(group.trains_at(step) for group in self.groups):
+                raise ValueError(f"no group trains at step {step} of {self.steps}; change first_step or last_step of one")
         if self.loss.uncertainty and not self.model.uncertainty:
             raise ValueError("loss.uncertainty needs model.uncertainty = true")
         return self

@@ -1,4 +1,4 @@
-"""The training loop: one batch of every group a step, checkpoints that resume exactly.
+"""The training loop: one batch a step of every group that is in, checkpoints that resume exactly.
 
 Legend: B batch, H and W height and width of a group's crop.
 """
@@ -66,14 +66,16 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
     with RunLog(config, first_step) as log:
         streams = [_stream(group, config, first_step) for group in config.groups]
         for step in range(first_step, config.steps):
-            step_batches = [next(stream) for stream in streams]
+            step_batches = [
+                (group, next(stream)) for group, stream in zip(config.groups, streams, strict=True) if group.trains_at(step)
+            ]
             parts = _step(step, network, optimizer, step_batches, config, device)
             if average is not None:
                 average.update_parameters(network)
             log.step(step, parts)
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
                 save_state(config.output, step + 1, _state(network, average, optimizer))
-                for group, batch in zip(config.groups, step_batches, strict=True):
+                for group, batch in step_batches:
                     log.picture(group.name, step, *_first_example(network, _to(batch, device), config))
     finished: nn.Module = network if average is None else average.module
     assert isinstance(finished, LapDepth)
@@ -187,7 +189,7 @@ def _step(
     step: int,
     network: LapDepth,
     optimizer: torch.optim.AdamW,
-    step_batches: list[Batch],
+    step_batches: list[tuple[GroupSettings, Batch]],
     config: TrainConfig,
     device: torch.device,
 ) -> dict[str, float]:
@@ -201,7 +203,7 @@ def _step(
         parameters["lr"] = rate * parameters["factor"]
     optimizer.zero_grad(set_to_none=True)
     parts = {"lr": rate}
-    for group, batch in zip(config.groups, step_batches, strict=True):
+    for group, batch in step_batches:
         losses = group_loss(network, _to(batch, device), config)
         if not math.isfinite(losses["total"].item()):
             raise _stopped(step, group, batch, config)
@@ -245,7 +247,9 @@ def make_sources(group: GroupSettings, config: TrainConfig) -> list[Source]:
 
 def _stream(group: GroupSettings, config: TrainConfig, first_step: int) -> Iterator[Batch]:
     dataset = CounterDataset(make_sources(group, config), group.crop, group.augment, config.seed)
-    return batches(dataset, group.batch, first_step, config.steps, config.workers)
+    last_step = config.steps if group.last_step is None else min(group.last_step, config.steps)
+    first, last = (max(step - group.first_step, 0) for step in (first_step, last_step))
+    return batches(dataset, group.batch, first, last, config.workers)
 
 
 def _state(network: LapDepth, average: AveragedModel | None, optimizer: torch.optim.AdamW) -> dict[str, Any]:
