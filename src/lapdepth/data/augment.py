@@ -29,7 +29,9 @@ class AugmentSettings(Settings):
     """How far pictures are changed in training.
 
     Attributes:
-        scale: Smallest and largest factor on the scale at which the picture has the crop's pixel count.
+        fit: Whether `scale` starts from the scale at which the picture has the crop's pixel count; otherwise, as published,
+            from the picture's own size.
+        scale: Smallest and largest factor on that scale.
         rotate_deg: Largest rotation either way.
         flip: Mirror left to right with probability one half.
         brightness: Factor within 1 +- this.
@@ -38,9 +40,11 @@ class AugmentSettings(Settings):
         saturation: Factor of the colour's distance from grey within 1 +- this.
         noise: Largest standard deviation of added noise, on the scale of 255.
         blur_px: Largest standard deviation of blur.
-        probability: Of each of the colour changes.
+        permute_channels: Probability that red, green and blue change places.
+        probability: Of each of the other colour changes.
     """
 
+    fit: bool = True
     scale: tuple[Positive, Positive] = (1.0, 1.0)
     rotate_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
     flip: bool = True
@@ -50,6 +54,7 @@ class AugmentSettings(Settings):
     saturation: Spread = 0.0
     noise: Amount = 0.0
     blur_px: Amount = 0.0
+    permute_channels: Spread = 0.0
     probability: Spread = 0.5
 
 
@@ -60,6 +65,7 @@ class Example:
     image: ByteArray
     depth_m: FloatArray
     intrinsics: Intrinsics
+    dense_m: FloatArray | None = None
 
 
 def augment(sample: Sample, size: tuple[int, int], settings: AugmentSettings, rng: np.random.Generator) -> Example:
@@ -69,29 +75,32 @@ def augment(sample: Sample, size: tuple[int, int], settings: AugmentSettings, rn
     has no depth.
     """
     height, width = size
-    image, depth_m, camera = sample.image, sample.depth_m, sample.intrinsics
-    base = float(np.sqrt(height * width / (camera.height * camera.width)))
+    image, camera = sample.image, sample.intrinsics
+    maps = [sample.depth_m] if sample.dense_m is None else [sample.depth_m, sample.dense_m]
+    base = float(np.sqrt(height * width / (camera.height * camera.width))) if settings.fit else 1.0
     scale = base * float(np.exp(rng.uniform(*np.log(settings.scale))))
     angle_deg = rng.uniform(-settings.rotate_deg, settings.rotate_deg)
     if settings.rotate_deg:
-        image, depth_m = _rotate(image, depth_m, camera, angle_deg)
+        image, maps = _rotate(image, maps, camera, angle_deg)
     new_width, new_height = max(round(camera.width * scale), 8), max(round(camera.height * scale), 8)
     camera = camera.resized(new_width, new_height)
     image = np.asarray(
         cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR),
         np.uint8,
     )
-    depth_m = resize_depth(depth_m, new_height, new_width)
+    maps = [resize_depth(depth_m, new_height, new_width) for depth_m in maps]
     top, left = int(rng.integers(max(new_height - height, 0) + 1)), int(rng.integers(max(new_width - width, 0) + 1))
-    image, depth_m = image[top : top + height, left : left + width], depth_m[top : top + height, left : left + width]
+    image = image[top : top + height, left : left + width]
+    maps = [depth_m[top : top + height, left : left + width] for depth_m in maps]
     bottom, right = height - image.shape[0], width - image.shape[1]
     if bottom or right:
         image = np.asarray(cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
-        depth_m = np.pad(depth_m, ((0, bottom), (0, right)))
+        maps = [np.pad(depth_m, ((0, bottom), (0, right))) for depth_m in maps]
     camera = camera.cropped(left, top, width, height)
     if settings.flip and rng.random() < 0.5:
-        image, depth_m, camera = image[:, ::-1], depth_m[:, ::-1], camera.flipped()
-    return Example(_colour(image, settings, rng), np.ascontiguousarray(depth_m), camera)
+        image, maps, camera = image[:, ::-1], [depth_m[:, ::-1] for depth_m in maps], camera.flipped()
+    maps = [np.ascontiguousarray(depth_m) for depth_m in maps]
+    return Example(_colour(image, settings, rng), maps[0], camera, maps[1] if len(maps) > 1 else None)
 
 
 def resize_depth(depth_m: FloatArray, height: int, width: int) -> FloatArray:
@@ -113,13 +122,16 @@ def resize_depth(depth_m: FloatArray, height: int, width: int) -> FloatArray:
     return out
 
 
-def _rotate(image: ByteArray, depth_m: FloatArray, camera: Intrinsics, angle_deg: float) -> tuple[ByteArray, FloatArray]:
+def _rotate(image: ByteArray, maps: list[FloatArray], camera: Intrinsics, angle_deg: float) -> tuple[ByteArray, list[FloatArray]]:
     """Roll about the principal point, which leaves depth along the optical axis as it is."""
     matrix = cv2.getRotationMatrix2D((camera.cx_px, camera.cy_px), angle_deg, 1.0)
     size = (camera.width, camera.height)
     turned = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    depth = cv2.warpAffine(depth_m, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.asarray(turned, np.uint8), np.asarray(depth, np.float32)
+    depths = [
+        cv2.warpAffine(depth_m, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        for depth_m in maps
+    ]
+    return np.asarray(turned, np.uint8), [np.asarray(depth, np.float32) for depth in depths]
 
 
 def _colour(image: ByteArray, settings: AugmentSettings, rng: np.random.Generator) -> ByteArray:
@@ -134,6 +146,8 @@ def _colour(image: ByteArray, settings: AugmentSettings, rng: np.random.Generato
     if settings.saturation and rng.random() < settings.probability:
         grey = x.mean(axis=2, keepdims=True)
         x = grey + (x - grey) * around_one(settings.saturation)
+    if settings.permute_channels and rng.random() < settings.permute_channels:
+        x = x[..., rng.permutation(3)]
     if settings.blur_px and rng.random() < settings.probability:
         x = np.asarray(cv2.GaussianBlur(x, (0, 0), max(rng.uniform(0, settings.blur_px), 0.05)), np.float32)
     if settings.noise and rng.random() < settings.probability:

@@ -9,7 +9,8 @@ Legend: B batch, H and W height and width of the crop.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -23,6 +24,8 @@ from lapdepth.data.sample import Sample
 from lapdepth.data.sky import bright_sky, continue_upwards
 from lapdepth.errors import ConfigError
 
+Window = tuple[int, int, int, int] | Literal["kb"] | None
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -34,6 +37,7 @@ class Batch:
         sky: (B, 1, H, W) bool, where the picture shows sky; all false for sources that do not look for it.
         focal_px: (B,) float32, focal length of each crop.
         guess_m: (B, 1, H, W) float32 metres, about what is likely above the measured part; 0 = no guess.
+        dense_m: (B, 1, H, W) float32 metres, the filled-in depth where the manifest has one, else `depth_m`.
     """
 
     image: Tensor
@@ -41,6 +45,7 @@ class Batch:
     sky: Tensor
     focal_px: Tensor
     guess_m: Tensor
+    dense_m: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,14 @@ class Source:
     Attributes:
         rows: What to draw from.
         repeat: How often each row appears in an epoch.
-        window: (left, top, width, height) of the part of the picture that may be used, or `None` for all of it.
+        window: (left, top, width, height) of the part of the picture that may be used, `kb` for the crop of the KITTI depth
+            benchmark, 1216x352 at the bottom middle, or `None` for all of it.
         sky: Whether to look for sky and for what stands above the measured part, neither of which LiDAR measures.
     """
 
     rows: Sequence[Row]
     repeat: int = 1
-    window: tuple[int, int, int, int] | None = None
+    window: Window = None
     sky: bool = False
 
 
@@ -86,7 +92,7 @@ class CounterDataset(Dataset[tuple[Tensor, ...]]):
         return len(self.items)
 
     def __getitem__(self, counter: int) -> tuple[Tensor, ...]:
-        """The counter's example, without the leading B: image, depth, sky, focal length, guess, as in `Batch`."""
+        """The counter's example, without the leading B: image, depth, sky, focal length, guess, filled-in depth."""
         # Workers are processes of their own: OpenCV's threads in each would fight over the same cores.
         cv2.setNumThreads(1)
         epoch, place = divmod(counter, len(self.items))
@@ -112,23 +118,23 @@ def batches(dataset: CounterDataset, batch: int, first_step: int, last_step: int
         yield Batch(*tensors)
 
 
-def _windowed(sample: Sample, window: tuple[int, int, int, int] | None) -> Sample:
+def _windowed(sample: Sample, window: Window) -> Sample:
     if window is None:
         return sample
-    left, top, width, height = window
     camera = sample.intrinsics
+    left, top, width, height = ((camera.width - 1216) // 2, camera.height - 352, 1216, 352) if window == "kb" else window
     if min(left, top) < 0 or min(width, height) < 1 or left + width > camera.width or top + height > camera.height:
         raise ConfigError(
-            f"window is {list(window)}, picture '{sample.name}' {camera.width}x{camera.height}; "
+            f"window is {[left, top, width, height]}, picture '{sample.name}' {camera.width}x{camera.height}; "
             "the window is (left, top, width, height) and must lie inside"
         )
     area = (slice(top, top + height), slice(left, left + width))
-    return Sample(
-        sample.name,
-        sample.scene,
-        sample.image[area],
-        sample.depth_m[area],
-        camera.cropped(left, top, width, height),
+    return replace(
+        sample,
+        image=sample.image[area],
+        depth_m=sample.depth_m[area],
+        intrinsics=camera.cropped(left, top, width, height),
+        dense_m=None if sample.dense_m is None else sample.dense_m[area],
     )
 
 
@@ -139,5 +145,6 @@ def _to_tensors(example: Example, look_up: bool) -> tuple[Tensor, ...]:
         guess_m = continue_upwards(example.image, example.depth_m)
     image = torch.from_numpy(example.image.transpose(2, 0, 1).astype(np.float32) / np.float32(255))
     focal_px = torch.tensor(example.intrinsics.focal_px, dtype=torch.float32)
-    maps = [torch.from_numpy(array)[None] for array in (example.depth_m, sky, guess_m)]
-    return image, maps[0], maps[1], focal_px, maps[2]
+    dense_m = example.depth_m if example.dense_m is None else example.dense_m
+    depth, skies, guess, dense = (torch.from_numpy(array)[None] for array in (example.depth_m, sky, guess_m, dense_m))
+    return image, depth, skies, focal_px, guess, dense

@@ -2,12 +2,13 @@
 
 Layout: a CSV with a header and one picture a row, paths relative to the CSV's folder:
 
-    image, depth, units_per_metre, fx_px, fy_px, cx_px, cy_px, split[, scene, ...]
+    image, depth, units_per_metre, fx_px, fy_px, cx_px, cy_px, split[, scene, dense_depth, ...]
 
 `depth` is a 16- or 8-bit one-channel PNG at the picture's own size; metres = value / units_per_metre along the optical axis,
 0 is not measured. An 8-bit code v stands for the values from v to v + 1, so half a code is added. `split` is any word, such
 as train or test. `scene` groups pictures that must not be divided between training and test; without it, neighbours in the
-list are taken to be of one room or drive. Further columns are ignored.
+list are taken to be of one room or drive. `dense_depth` is a second map in the same code whose holes were filled in, for the
+published gradient loss; it is never scored. Further columns are ignored.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Row:
     cy_px: float
     split: str
     scene: str
+    dense_depth: Path | None = None
 
 
 def read_manifest(path: Path, split: str | None = None) -> list[Row]:
@@ -105,12 +107,11 @@ def load_sample(row: Row) -> Sample:
         ReadError: A file cannot be read, or picture and depth differ in size.
     """
     image = read_image(row.image).rgb
-    depth_m = read_depth(row.depth, row.units_per_metre)
     height, width = image.shape[:2]
-    if depth_m.shape != (height, width):
-        raise ReadError(f"{row.depth} is {depth_m.shape}, its picture {(height, width)}; they must be of one size")
+    depth_m = _read_depth_of_size(row.depth, row.units_per_metre, (height, width))
+    dense_m = None if row.dense_depth is None else _read_depth_of_size(row.dense_depth, row.units_per_metre, (height, width))
     camera = Intrinsics(width, height, row.fx_px, row.fy_px, row.cx_px, row.cy_px)
-    return Sample(row.image.stem, row.scene or row.image.stem, image, depth_m, camera)
+    return Sample(row.image.stem, row.scene or row.image.stem, image, depth_m, camera, dense_m)
 
 
 def read_depth(path: Path, units_per_metre: float) -> FloatArray:
@@ -122,6 +123,13 @@ def read_depth(path: Path, units_per_metre: float) -> FloatArray:
     codes = read_codes(path)
     half = 0.5 if codes.dtype == np.uint8 else 0.0
     return np.where(codes > 0, (codes + np.float32(half)) / np.float32(units_per_metre), np.float32(0))
+
+
+def _read_depth_of_size(path: Path, units_per_metre: float, size: tuple[int, int]) -> FloatArray:
+    depth_m = read_depth(path, units_per_metre)
+    if depth_m.shape != size:
+        raise ReadError(f"{path} is {depth_m.shape}, its picture {size}; they must be of one size")
+    return depth_m
 
 
 def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
@@ -144,4 +152,5 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
         cy_px=numbers[4],
         split=cells["split"] or "",
         scene=cells.get("scene") or "",
+        dense_depth=folder / dense if (dense := cells.get("dense_depth")) else None,
     )

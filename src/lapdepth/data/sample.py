@@ -18,6 +18,8 @@ class Sample:
         image: (H, W, 3) uint8 RGB.
         depth_m: (H, W) float32, metres along the optical axis; 0 where nothing was measured.
         intrinsics: Camera at that very size.
+        dense_m: (H, W) float32, `depth_m` with its holes filled in by whoever made the data set, for losses that need
+            neighbours; `None` where there is no such map.
     """
 
     name: str
@@ -25,3 +27,4 @@ class Sample:
     image: ByteArray
     depth_m: FloatArray
     intrinsics: Intrinsics
+    dense_m: FloatArray | None = None

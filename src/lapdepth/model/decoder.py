@@ -106,8 +106,7 @@ class ResidualDecoder(nn.Module):
         self.head = make.chain([widths[0], *heads[0], outputs])
         skips = [*reversed(encoder_channels[:-1]), 0]
         self.levels = nn.ModuleList(
-            Level(make, widths[i], skip, widths[i + 1], heads[i + 1], outputs)
-            for i, skip in enumerate(skips)
+            Level(make, widths[i], skip, widths[i + 1], heads[i + 1], outputs) for i, skip in enumerate(skips)
         )
 
     def forward(self, features: Sequence[Tensor], laplacians: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from lapdepth.config import ModelConfig, Positive, Settings, check_settings, read_toml
 from lapdepth.data.augment import AugmentSettings
+from lapdepth.data.loader import Window
 from lapdepth.zoo import find_model, read_config
 
 Count = Annotated[int, Field(ge=1)]
@@ -24,7 +25,7 @@ class SourceSettings(Settings):
         fold: Held out of training: the `fold`-th of `folds` blocks of scenes.
         folds: Number of blocks; 0 trains on all.
         repeat: How often each row appears in an epoch.
-        window: (left, top, width, height) of the part of the picture that may be used.
+        window: (left, top, width, height) of the part of the picture that may be used, or `kb`: 1216x352 at the bottom middle.
         sky: Look for sky and teach it to be far; guess what stands above the measured part from what is below.
     """
 
@@ -33,7 +34,7 @@ class SourceSettings(Settings):
     fold: Annotated[int, Field(ge=0)] = 0
     folds: Annotated[int, Field(ge=0)] = 0
     repeat: Count = 1
-    window: tuple[int, int, int, int] | None = None
+    window: Window = None
     sky: bool = False
 
 
@@ -71,6 +72,9 @@ class LossSettings(Settings):
     Attributes:
         variance_focus: 0.85 as published: how much a common factor on the depth is forgiven.
         gradient: Weight of the multi-scale gradient loss in log depth.
+        sobel: Weight of the published gradient loss in metres, 0.1 there.
+        sobel_from: Share of the steps after which it comes in: 15 of 25 epochs on KITTI, 20 of 35 on NYU.
+        sobel_band: Shares of the height between which filled-in depth counts in full; (0.332, 0.992) on KITTI.
         uncertainty: Weight of the likelihood that teaches the uncertainty channel.
         sky: Weight of the loss that keeps sky far.
         guess: Weight of the loss that keeps guessed depths within a third.
@@ -78,6 +82,9 @@ class LossSettings(Settings):
 
     variance_focus: Share = 0.85
     gradient: Annotated[float, Field(ge=0)] = 0.0
+    sobel: Annotated[float, Field(ge=0)] = 0.0
+    sobel_from: Share = 0.0
+    sobel_band: tuple[Share, Share] | None = None
     uncertainty: Annotated[float, Field(ge=0)] = 0.0
     sky: Annotated[float, Field(ge=0)] = 0.0
     guess: Annotated[float, Field(ge=0)] = 0.0

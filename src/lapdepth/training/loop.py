@@ -24,7 +24,15 @@ from lapdepth.model.checkpoint import load_model, save_model
 from lapdepth.model.encoder import check_pretrained_parts
 from lapdepth.model.network import LapDepth, build_network
 from lapdepth.training.config import GroupSettings, TrainConfig
-from lapdepth.training.losses import gradient_loss, guess_loss, log_error, scale_invariant_loss, sky_loss, uncertainty_loss
+from lapdepth.training.losses import (
+    gradient_loss,
+    guess_loss,
+    log_error,
+    scale_invariant_loss,
+    sky_loss,
+    sobel_loss,
+    uncertainty_loss,
+)
 from lapdepth.training.report import RunLog, provenance
 from lapdepth.training.schedule import learning_rate
 from lapdepth.training.state import load_newest_state, save_state
@@ -141,31 +149,35 @@ def warm_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tenso
     return update
 
 
-def group_loss(network: LapDepth, batch: Batch, config: TrainConfig) -> dict[str, Tensor]:
-    """The losses of one batch by name, `total` weighted.
+def group_loss(network: LapDepth, batch: Batch, config: TrainConfig, step: int = 0) -> dict[str, Tensor]:
+    """The losses of one batch at a step by name, `total` weighted.
 
     The truth is brought to the training focal length, the only camera that the network knows: a point at depth z seen with
     focal length f looks as one at z * f_train / f.
     """
     with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
         out = network(batch.image)
-    error, mask = log_error(out.depth_m.float(), _at_training_focal(batch.depth_m, batch, config))
+    predicted_m = out.depth_m.float()
+    error, mask = log_error(predicted_m, _at_training_focal(batch.depth_m, batch, config))
     losses = {"si": scale_invariant_loss(error, mask, config.loss.variance_focus)}
     weights = {
         "si": 1.0,
         "gradient": config.loss.gradient,
+        "sobel": config.loss.sobel if step >= config.loss.sobel_from * config.steps else 0.0,
         "uncertainty": config.loss.uncertainty,
         "sky": config.loss.sky,
         "guess": config.loss.guess,
     }
     if weights["gradient"]:
         losses["gradient"] = gradient_loss(error, mask)
+    if weights["sobel"]:
+        losses["sobel"] = sobel_loss(predicted_m, _at_training_focal(batch.dense_m, batch, config), mask, config.loss.sobel_band)
     if weights["uncertainty"] and out.log_scale is not None:
         losses["uncertainty"] = uncertainty_loss(error, mask, out.log_scale.float())
     if weights["sky"] and bool(batch.sky.any()):
-        losses["sky"] = sky_loss(out.depth_m.float(), batch.sky, SKY_SHARE * config.model.max_depth_m)
+        losses["sky"] = sky_loss(predicted_m, batch.sky, SKY_SHARE * config.model.max_depth_m)
     if weights["guess"] and bool((batch.guess_m > 0).any()):
-        losses["guess"] = guess_loss(*log_error(out.depth_m.float(), _at_training_focal(batch.guess_m, batch, config)))
+        losses["guess"] = guess_loss(*log_error(predicted_m, _at_training_focal(batch.guess_m, batch, config)))
     losses["total"] = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
     return losses
 
@@ -204,7 +216,7 @@ def _step(
     optimizer.zero_grad(set_to_none=True)
     parts = {"lr": rate}
     for group, batch in step_batches:
-        losses = group_loss(network, _to(batch, device), config)
+        losses = group_loss(network, _to(batch, device), config, step)
         if not math.isfinite(losses["total"].item()):
             raise _stopped(step, group, batch, config)
         (losses["total"] * group.weight).backward()
@@ -231,6 +243,7 @@ def _to(batch: Batch, device: torch.device) -> Batch:
         batch.sky.to(device, non_blocking=True),
         batch.focal_px.to(device, non_blocking=True),
         batch.guess_m.to(device, non_blocking=True),
+        batch.dense_m.to(device, non_blocking=True),
     )
 
 
