@@ -86,7 +86,10 @@ def _print(done: Evaluation, model: str, flip: bool) -> None:
     for i, (share, mean, right) in enumerate(done.reliability.bins):
         if share > 0:
             typer.echo(f"  {i / 10:.1f} to {(i + 1) / 10:.1f}   {share:5.3f}  {mean:5.3f}   {right:5.3f}")
-    typer.echo(f"  expected calibration error {done.reliability.calibration_error:.4f}")
+    typer.echo(
+        f"  expected calibration error {done.reliability.calibration_error:.4f} "
+        f"({done.reliability.best_calibration_error:.4f} with error_scale times {done.reliability.best_scale:.2f})"
+    )
     typer.echo(f"  sparsification error {done.ranking[0]:.4f} (random {done.ranking[1]:.4f}, oracle 0)")
 
 
@@ -95,6 +98,7 @@ def _confidence(done: Evaluation) -> dict[str, object] | None:
         return None
     return {
         "expected_calibration_error": done.reliability.calibration_error,
+        "best_error_scale_factor": done.reliability.best_scale,
         "bins": done.reliability.bins.tolist(),
         "sparsification_error": done.ranking[0],
         "sparsification_error_random": done.ranking[1],

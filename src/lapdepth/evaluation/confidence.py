@@ -13,6 +13,8 @@ import numpy.typing as npt
 from lapdepth.camera import FloatArray
 
 BINS = 10
+ERROR_SCALES = tuple(float(scale) for scale in np.geomspace(0.5, 4, 37))
+"""Factors on the predicted scale of the error that are tried for a more honest confidence."""
 TOLERANCE = 0.1
 STEPS = 20
 
@@ -24,34 +26,45 @@ class Reliability:
     Attributes:
         bins: (BINS, 3) for each tenth of confidence: share of pixels, mean confidence, share that is right to 10 %.
         calibration_error: Mean over pixels of |mean confidence - share that is right| of their bin.
+        best_scale: The one of `ERROR_SCALES` that, as a factor on the predicted scale of the error, gives the least
+            calibration error on these very pictures; 1 needs no change. See `ModelConfig.error_scale`.
+        best_calibration_error: What it would be with that factor.
     """
 
     bins: npt.NDArray[np.float64]
     calibration_error: float
+    best_scale: float
+    best_calibration_error: float
 
 
 class ReliabilityCounter:
     """Adds up pictures; each counts the same, whatever its number of measured pixels."""
 
     def __init__(self) -> None:
-        self._sums = np.zeros((BINS, 3))
+        self._sums = np.zeros((1 + len(ERROR_SCALES), BINS, 3))
         self._images = 0
 
     def add(self, confidence: FloatArray, predicted_m: FloatArray, truth_m: FloatArray) -> None:
         """Count one picture; all three (N,), N at least 1."""
         right = np.abs(predicted_m - truth_m) < TOLERANCE * truth_m
-        place = np.clip((confidence * BINS).astype(np.intp), 0, BINS - 1)
-        for column, weights in enumerate((np.ones(len(place)), confidence, right)):
-            self._sums[:, column] += np.bincount(place, weights=weights, minlength=BINS) / len(place)
+        # A scale s times as large takes the Laplace probability of a larger error, 1 - confidence, to the power 1 / s.
+        for sums, scale in zip(self._sums, (1.0, *ERROR_SCALES), strict=True):
+            scaled = confidence if scale == 1 else 1 - (1 - confidence) ** np.float32(1 / scale)
+            place = np.clip((scaled * BINS).astype(np.intp), 0, BINS - 1)
+            for column, weights in enumerate((np.ones(len(place)), scaled, right)):
+                sums[:, column] += np.bincount(place, weights=weights, minlength=BINS) / len(place)
         self._images += 1
 
     def result(self) -> Reliability | None:
         """What was counted; `None` before the first picture."""
         if not self._images:
             return None
-        share = self._sums[:, :1] / self._images
-        within = np.divide(self._sums[:, 1:], self._sums[:, :1], out=np.zeros((BINS, 2)), where=self._sums[:, :1] > 0)
-        return Reliability(np.hstack([share, within]), float(np.sum(share[:, 0] * np.abs(within[:, 0] - within[:, 1]))))
+        share = self._sums[..., :1] / self._images
+        counted = np.broadcast_to(self._sums[..., :1], (*self._sums.shape[:2], 2))
+        within = np.divide(self._sums[..., 1:], counted, out=np.zeros(counted.shape), where=counted > 0)
+        errors = np.sum(share[..., 0] * np.abs(within[..., 0] - within[..., 1]), axis=1)
+        best = int(np.argmin(errors[1:]))
+        return Reliability(np.hstack([share[0], within[0]]), float(errors[0]), ERROR_SCALES[best], float(errors[1 + best]))
 
 
 def sparsification(confidence: FloatArray, predicted_m: FloatArray, truth_m: FloatArray) -> tuple[float, float]:

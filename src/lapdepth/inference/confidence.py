@@ -13,9 +13,9 @@ MIN_FLIP_SCALE = 0.02
 """Two views of one network agree by more than they are right; below this, agreement says nothing."""
 
 
-def from_log_scale(log_scale: FloatArray) -> FloatArray:
-    """From the logarithm of the Laplace scale b of the error in log depth: 1 - exp(-ln(1.1) / b)."""
-    return np.asarray(1 - np.exp(-TOLERANCE * np.exp(-log_scale)), np.float32)
+def from_log_scale(log_scale: FloatArray, factor: float = 1.0) -> FloatArray:
+    """From the logarithm of the Laplace scale b of the error in log depth: 1 - exp(-ln(1.1) / (factor * b))."""
+    return np.asarray(1 - np.exp(-TOLERANCE / factor * np.exp(-log_scale)), np.float32)
 
 
 def from_flip(depth_m: FloatArray, flipped_m: FloatArray) -> FloatArray:

@@ -181,7 +181,9 @@ class DepthPredictor:
         sound = np.isfinite(depth_m).all() and (depth_m > 0).all() and (log_scale is None or np.isfinite(log_scale).all())
         if not sound:
             raise ModelError(f"model '{self.config.name}' gave NaN or a depth that is not positive; its weights are damaged")
-        sureness = None if log_scale is None else fitted.restore(confidence.from_log_scale(log_scale[0, 0]))
+        sureness = (
+            None if log_scale is None else fitted.restore(confidence.from_log_scale(log_scale[0, 0], self.config.error_scale))
+        )
         return fitted.restore(depth_m[0, 0]), sureness
 
 
