@@ -14,9 +14,11 @@ Run it again to go on after an interruption. Writes report.json in the output fo
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from lapdepth.camera import FloatArray, Intrinsics
@@ -47,6 +49,29 @@ def held_out(config: TrainConfig, group: str, fold: int, folds: int) -> TrainCon
     return config.model_copy(update={"groups": groups, "output": config.output / f"fold-{fold}-of-{folds}"})
 
 
+def protocols_of(pairs: list[str], config: TrainConfig) -> dict[str, str]:
+    """What `--score` asks for, by group; a mistake is told before the first fold is trained, not after it."""
+    holding = [one.name for one in config.groups if any(source.folds for source in one.sources)]
+    asked = {}
+    for pair in pairs:
+        name, equals, protocol = pair.partition("=")
+        if not equals or name not in holding:
+            raise ConfigError(f"--score is '{pair}'; expected GROUP=PROTOCOL with a group that holds out: {', '.join(holding)}")
+        asked[name] = find_protocol(protocol).name
+    return asked
+
+
+def check_shared(shared: Path, base: TrainConfig, divided: TrainConfig) -> None:
+    """Refuse a checkpoint from after a group came in that draws from what the fold holds out."""
+    step = int(torch.load(shared, map_location="cpu", weights_only=True)["step"])
+    for before, after in zip(base.groups, divided.groups, strict=True):
+        if before.first_step < step and before.sources != after.sources:
+            raise ConfigError(
+                f"--shared {shared} is of step {step}, and group '{before.name}' came in at {before.first_step} with scenes "
+                "that are held out; give a checkpoint from before"
+            )
+
+
 def score(predictor: DepthPredictor, config: TrainConfig, group: GroupSettings, protocol: str) -> Evaluation:
     """Score a model on everything that its run held out of a group."""
     rows = [
@@ -66,23 +91,24 @@ def score(predictor: DepthPredictor, config: TrainConfig, group: GroupSettings, 
 def main(
     config_file: Path,
     group: Annotated[str, typer.Option(help="Its manifests are divided.")],
-    folds: Annotated[int, typer.Option(help="Into so many blocks of scenes.")],
+    folds: Annotated[int, typer.Option(min=2, help="Into so many blocks of scenes.")],
     score_with: Annotated[list[str], typer.Option("--score", help="GROUP=PROTOCOL, one or more.")],
     output: Annotated[Path, typer.Option(help="Folder for the runs and the report.")],
-    shared: Annotated[Path | None, typer.Option(help="Checkpoint that all runs start from.")] = None,
+    shared: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Checkpoint that all runs start from.")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", help="As for lapdepth train.")] = None,
 ) -> None:
     """Train and score each fold, print a table, write report.json."""
     try:
         base = load_train_config(config_file, changes).model_copy(update={"output": output})
-        protocols = dict(pair.split("=", 1) for pair in score_with)
+        protocols = protocols_of(score_with, held_out(base, group, 0, folds))
         found: dict[str, list[Evaluation]] = {name: [] for name in protocols}
         for fold in range(folds):
             config = held_out(base, group, fold, folds)
             if not (config.output / "model").is_dir():
                 if shared is not None and not any(config.output.glob("checkpoint-*.pt")):
                     config.output.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(shared, config.output)
+                    check_shared(shared, base, config)
+                    shutil.copy(shared, config.output / "checkpoint-00000000.pt")
                 train(config, resume=True)
             predictor = DepthPredictor.from_pretrained(str(config.output / "model"))
             for name, protocol in protocols.items():
@@ -112,6 +138,11 @@ def pooled(name: str, evaluations: list[Evaluation]) -> dict[str, object]:
         "intervals": intervals,
         "per_image": per_image,
     }
+    report["reliability"] = [
+        asdict(done.reliability) | {"bins": done.reliability.bins.tolist()}
+        for done in evaluations
+        if done.reliability is not None
+    ]
     for done in evaluations:
         if done.reliability is not None and done.ranking is not None:
             typer.echo(

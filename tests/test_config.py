@@ -24,10 +24,12 @@ def test_round_trip():
         far_m=70.0,
         focal_px=350.5,
         uncertainty=True,
+        error_scale=1.7,
         licence="CC0, öffentlich",
         provenance={"command": "lapdepth train a.toml"},
     )
     assert ModelConfig.from_json(config.to_json(), "again") == config
+    assert json.loads(config.to_json())["error_scale"] == 1.7
     assert json.loads(config.to_json())["provenance"] == {"command": "lapdepth train a.toml"}
 
 
@@ -35,6 +37,7 @@ def test_defaults_are_the_published_model():
     config = read()
     assert (config.levels, config.norm, config.activation, config.depth_scale) == (5, "bn", "relu", "linear")
     assert (config.decoder, config.focal_px, config.far_m, config.min_depth_m) == (None, None, None, None)
+    assert (config.uncertainty, config.error_scale) == (False, 1.0)
     assert config.image_mean == (0.485, 0.456, 0.406)
     assert config.image_std == (0.229, 0.224, 0.225)
 
@@ -55,6 +58,8 @@ def test_stride(levels, stride):
         ({"focal_px": -1}, "focal_px"),
         ({"far_m": 0}, "far_m"),
         ({"fov_deg": 180}, "fov_deg"),
+        ({"error_scale": 0}, "error_scale"),
+        ({"error_scale": math.inf}, "error_scale"),
         ({"levels": 4}, "levels"),
         ({"norm": "layer"}, "norm"),
         ({"activation": "gelu"}, "activation"),

@@ -58,10 +58,24 @@ def test_confidence_in_json(run, engine, manifest):
     data, _ = scored(run, manifest, "--split", "test")
     # Half of the pixels are right, and all say 1 - 1 / 1.1.
     found = data["confidence"]
-    assert set(found) == {"expected_calibration_error", "bins", "sparsification_error", "sparsification_error_random"}
+    assert set(found) == {
+        "expected_calibration_error",
+        "best_error_scale_factor",
+        "bins",
+        "sparsification_error",
+        "sparsification_error_random",
+    }
     assert found["expected_calibration_error"] == pytest.approx(0.5 - (1 - 1 / 1.1), rel=1e-4)
     assert np.array(found["bins"]).shape == (10, 3)
     np.testing.assert_allclose(found["bins"][0], [1, 1 - 1 / 1.1, 0.5], rtol=1e-4)
+
+
+def test_the_factor_that_makes_confidence_honest_is_told(run, engine, manifest):
+    data, out = scored(run, manifest, "--split", "test")
+    # Half are right, and all say 1 - 1 / 1.1: too little. The least factor that is tried, 1/2, makes it 1 - 1 / 1.21.
+    assert data["confidence"]["best_error_scale_factor"] == pytest.approx(0.5)
+    before, after = 0.5 - (1 - 1 / 1.1), 0.5 - (1 - 1 / 1.21)
+    assert f"  expected calibration error {before:.4f} ({after:.4f} with error_scale times 0.50)" in out.splitlines()
 
 
 def test_model_without_confidence(run, use_engine, manifest):

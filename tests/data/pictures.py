@@ -16,13 +16,13 @@ CAMERA = (110.0, 105.0, 57.0, 41.5)
 """fx, fy, cx, cy of the pictures on disk."""
 
 
-def sample_of(depth_m, image=None, camera=None) -> Sample:
+def sample_of(depth_m, image=None, camera=None, dense_m=None) -> Sample:
     """A sample around a depth map (H, W)."""
     height, width = depth_m.shape
     if image is None:
         image = np.full((height, width, 3), 128, np.uint8)
     camera = camera or Intrinsics(width, height, 0.9 * width, 0.85 * width, 0.48 * width, 0.53 * height)
-    return Sample("name", "scene", image, depth_m.astype(np.float32), camera)
+    return Sample("name", "scene", image, depth_m.astype(np.float32), camera, dense_m)
 
 
 def write_pictures(folder: Path, count: int, height: int = 80, width: int = 120) -> Path:
@@ -37,6 +37,20 @@ def write_pictures(folder: Path, count: int, height: int = 80, width: int = 120)
         rows.append([f"{i}.png", f"{i}-depth.png", 256, *CAMERA, "train" if i % 2 else "test", f"scene{i // 2}"])
     path = folder / "manifest.csv"
     write_manifest(path, rows)
+    return path
+
+
+def write_dense(folder: Path, count: int, height: int = 80, width: int = 120) -> Path:
+    """The same pictures with holes in the depth in columns of 8, and a filled-in map without, 50 m more all over."""
+    path = write_pictures(folder, count, height, width)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for i in range(count):
+        codes = np.full((height, width), 256 * (i + 1), np.uint16)
+        cv2.imwrite(str(folder / f"{i}-dense.png"), codes + 256 * 50)
+        codes[:, np.arange(width) // 8 % 2 == 0] = 0
+        cv2.imwrite(str(folder / f"{i}-depth.png"), codes)
+    cells = ["dense_depth", *(f"{i}-dense.png" for i in range(count))]
+    path.write_text("".join(f"{line},{cell}\n" for line, cell in zip(lines, cells, strict=True)), encoding="utf-8")
     return path
 
 

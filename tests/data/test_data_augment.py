@@ -1,5 +1,7 @@
 """Augmentation changes picture, depth and camera together: points in space stay where they are."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -196,9 +198,144 @@ def test_dense_depth_takes_the_pixel_in_the_middle():
     assert np.array_equal(resize_depth(depth_m, 18, 30), depth_m.repeat(2, axis=0).repeat(2, axis=1))
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_filled_in_depth_moves_with_measured_depth(seed):
+    depth_m = numbered(90, 160, 1.0)
+    settings = AugmentSettings(scale=(0.7, 1.6), rotate_deg=5, noise=5, blur_px=1)
+    example = augment(sample_of(depth_m, dense_m=depth_m + 50), (64, 96), settings, np.random.default_rng(seed))
+    measured = example.depth_m > 0
+    assert measured.any()
+    assert np.array_equal(example.dense_m, np.where(measured, example.depth_m + 50, 0))
+    assert (example.dense_m.shape, example.dense_m.dtype) == ((64, 96), np.float32)
+    # The rest is as without the map.
+    alone = augment(sample_of(depth_m), (64, 96), settings, np.random.default_rng(seed))
+    assert alone.dense_m is None
+    assert alone.intrinsics == example.intrinsics
+    assert np.array_equal(alone.image, example.image)
+    assert np.array_equal(alone.depth_m, example.depth_m)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("scale", [0.6, 1.0, 1.7])
+def test_filled_in_depth_stays_under_the_points_that_were_measured(seed, scale):
+    whole = numbered(90, 160, 1.0)
+    sample = sample_of(numbered(90, 160, 0.1), dense_m=whole)
+    example = augment(sample, (64, 96), with_(fit=False, scale=(scale, scale), flip=True), np.random.default_rng(seed))
+    rows, columns = np.nonzero(example.depth_m)
+    assert len(rows) > 100
+    # Depths are numbered along the rows: each tells the place that it comes from.
+    places = [np.rint((depth[rows, columns] - 5) * 90 * 160) for depth in (example.depth_m, example.dense_m)]
+    (row, column), (dense_row, dense_column) = (np.divmod(place, 160) for place in places)
+    reach = 0 if scale >= 1 else 1  # shrinking moves points, and takes of a full map the nearest
+    assert np.abs(row - dense_row).max() <= reach
+    assert np.abs(column - dense_column).max() <= reach
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("share", [1.0, 0.2])
+def test_without_fit_a_picture_of_scale_1_is_only_cut(seed, share):
+    image = np.random.default_rng(8).integers(0, 256, (90, 160, 3), np.uint8)
+    depth_m = numbered(90, 160, share)
+    sample = sample_of(depth_m, image)
+    example = augment(sample, (64, 96), with_(fit=False), np.random.default_rng(seed))
+    seen = np.argwhere(example.depth_m > 0)[0]
+    source = np.argwhere(depth_m == example.depth_m[tuple(seen)])[0]
+    top, left = (source - seen).tolist()
+    assert np.array_equal(example.image, image[top : top + 64, left : left + 96])
+    assert np.array_equal(example.depth_m, depth_m[top : top + 64, left : left + 96])
+    before, after = sample.intrinsics, example.intrinsics
+    assert (after.fx_px, after.fy_px) == (before.fx_px, before.fy_px)
+    assert (after.cx_px, after.cy_px) == pytest.approx((before.cx_px - left, before.cy_px - top))
+
+
+def test_without_fit_the_scale_is_of_the_pictures_own_size():
+    sample = sample_of(numbered(90, 160, 1.0))
+    for fit, factor in ((False, 1.5), (True, 1.5 * 0.5)):
+        # 45x80 has half the height and width of 90x160.
+        example = augment(sample, (45, 80), with_(fit=fit, scale=(1.5, 1.5)), np.random.default_rng(0))
+        assert example.intrinsics.fx_px == pytest.approx(sample.intrinsics.fx_px * factor, rel=1e-2)
+    assert AugmentSettings().fit
+
+
+def test_without_fit_a_small_picture_is_padded():
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    dense_m = numbered(40, 60, 1.0)
+    example = augment(sample_of(dense_m, image, dense_m=dense_m), (64, 96), with_(fit=False), np.random.default_rng(0))
+    assert np.array_equal(example.image[:40, :60], image)
+    assert (example.image[40:, :60] == image[39]).all()
+    for depth_m in (example.depth_m, example.dense_m):
+        assert np.array_equal(depth_m[:40, :60], dense_m)
+        assert not depth_m[40:].any()
+        assert not depth_m[:, 60:].any()
+
+
+def orders(settings, seeds):
+    """Which of red, green and blue went where, by seed; the depth is the same for all."""
+    image = np.empty((32, 48, 3), np.uint8)
+    image[:] = (10, 100, 200)
+    depth_m = numbered(32, 48, 0.5)
+    found = []
+    for seed in seeds:
+        example = augment(sample_of(depth_m, image), (32, 48), settings, np.random.default_rng(seed))
+        assert np.array_equal(example.depth_m, depth_m)
+        assert (example.image == example.image[0, 0]).all()
+        found.append(tuple(example.image[0, 0].tolist()))
+    return found
+
+
+def test_colours_change_places_in_all_six_orders():
+    found = orders(with_(permute_channels=1.0), range(60))
+    assert set(found) == set(itertools.permutations((10, 100, 200)))
+    # About ten of each in 60.
+    assert max(found.count(order) for order in found) < 25
+
+
+def test_colours_change_places_as_often_as_asked():
+    changed = [order != (10, 100, 200) for order in orders(with_(permute_channels=0.5), range(200))]
+    # One of the six orders is the old one: 5 / 12 of 200 are 83, with a deviation of 7.
+    assert 55 < sum(changed) < 111
+    assert set(orders(UNCHANGED, range(20))) == {(10, 100, 200)}
+
+
+class Recorded:
+    """A random generator that tells what was drawn."""
+
+    def __init__(self):
+        self.drawn = []
+        self._rng = np.random.default_rng(0)
+
+    def __getattr__(self, name):
+        def draw(*arguments):
+            self.drawn.append(name)
+            return getattr(self._rng, name)(*arguments)
+
+        return draw
+
+
+def test_without_permutation_the_draws_are_what_they_were():
+    scale_and_angle, cut_and_flip = ["uniform"] * 2, ["integers", "integers", "random"]
+    colours = ["random", "uniform", "uniform", "random", "uniform", "random", "uniform"]
+    blur_and_noise = ["random", "uniform", "random", "uniform", "normal"]
+    every = AugmentSettings(saturation=0.3, noise=4, blur_px=1, probability=1.0)
+    for share, permutation in ((0.0, []), (1.0, ["random", "permutation"])):
+        rng = Recorded()
+        augment(sample_of(numbered(64, 96, 1.0)), (64, 96), every.model_copy(update={"permute_channels": share}), rng)
+        assert rng.drawn == scale_and_angle + cut_and_flip + colours + permutation + blur_and_noise
+
+
 @pytest.mark.parametrize(
     "text",
-    ["scale = [0.0, 1.0]", "scale = [1.0]", "rotate_deg = -1.0", "noise = -1.0", "probability = 1.5", "gamma = inf", "hue = 0.1"],
+    [
+        "scale = [0.0, 1.0]",
+        "scale = [1.0]",
+        "rotate_deg = -1.0",
+        "noise = -1.0",
+        "probability = 1.5",
+        "gamma = inf",
+        "hue = 0.1",
+        "permute_channels = 1.1",
+        "fit = 3",
+    ],
 )
 def test_settings_out_of_range_are_refused_when_read(tmp_path, text):
     (tmp_path / "a.toml").write_text(text)

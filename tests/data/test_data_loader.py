@@ -1,15 +1,19 @@
 """Batches depend on the seed and a counter alone, whoever loads them."""
 
+from dataclasses import fields
+
+import cv2
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the loaders need the torch extra")
 
-from data.pictures import CAMERA, UNCHANGED, write_pictures  # noqa: E402
+from data.pictures import CAMERA, UNCHANGED, write_dense, write_manifest, write_pictures  # noqa: E402
 from lapdepth.data.augment import AugmentSettings  # noqa: E402
 from lapdepth.data.loader import CounterDataset, Source, batches  # noqa: E402
 from lapdepth.data.manifest import read_manifest  # noqa: E402
 from lapdepth.errors import ConfigError  # noqa: E402
+from lapdepth.evaluation.protocols import PROTOCOLS  # noqa: E402
 
 SETTINGS = AugmentSettings(scale=(0.9, 1.4), rotate_deg=3, noise=4)
 
@@ -23,6 +27,10 @@ def equal(a, b):
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
+def tensors_of(batch):
+    return [getattr(batch, field.name) for field in fields(batch)]
+
+
 def which(example):
     """The picture's number: its depth is one metre more, all over."""
     depth_m = example[1]
@@ -30,12 +38,13 @@ def which(example):
 
 
 def test_shapes_and_types(rows):
-    image, depth_m, sky, focal_px, guess_m = CounterDataset([Source(rows)], (64, 96), UNCHANGED, seed=0)[0]
+    image, depth_m, sky, focal_px, guess_m, dense_m = CounterDataset([Source(rows)], (64, 96), UNCHANGED, seed=0)[0]
     assert (image.shape, image.dtype) == ((3, 64, 96), torch.float32)
     assert (depth_m.shape, depth_m.dtype) == ((1, 64, 96), torch.float32)
     assert (sky.shape, sky.dtype) == ((1, 64, 96), torch.bool)
     assert (focal_px.shape, focal_px.dtype) == ((), torch.float32)
     assert (guess_m.shape, guess_m.dtype) == ((1, 64, 96), torch.float32)
+    assert (dense_m.shape, dense_m.dtype) == ((1, 64, 96), torch.float32)
     assert image.min() >= 0
     assert 0.5 < image.max() <= 1
     # 80 x 120 to 64 x 96 is a factor of 0.8.
@@ -69,12 +78,13 @@ def test_step_s_holds_the_counters_from_s_times_batch(rows):
     assert len(given) == 2
     for step, batch in zip((2, 3), given, strict=True):
         expected = [dataset[3 * step + i] for i in range(3)]
-        for i, (image, depth_m, sky, focal_px, guess_m) in enumerate(expected):
+        for i, (image, depth_m, sky, focal_px, guess_m, dense_m) in enumerate(expected):
             assert torch.equal(batch.image[i], image)
             assert torch.equal(batch.depth_m[i], depth_m)
             assert torch.equal(batch.sky[i], sky)
             assert torch.equal(batch.focal_px[i], focal_px)
             assert torch.equal(batch.guess_m[i], guess_m)
+            assert torch.equal(batch.dense_m[i], dense_m)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # later Pythons warn of forks
@@ -83,7 +93,7 @@ def test_workers_change_nothing(rows):
     alone, shared = (list(batches(dataset, 2, 1, 5, workers)) for workers in (0, 2))
     assert len(alone) == len(shared) == 4
     for a, b in zip(alone, shared, strict=True):
-        assert equal((a.image, a.depth_m, a.sky, a.focal_px, a.guess_m), (b.image, b.depth_m, b.sky, b.focal_px, b.guess_m))
+        assert equal(tensors_of(a), tensors_of(b))
 
 
 def test_a_window_cuts_picture_depth_and_camera(rows):
@@ -99,6 +109,72 @@ def test_a_window_outside_the_picture_is_refused(rows, window):
     dataset = CounterDataset([Source(rows, window=window)], (64, 96), UNCHANGED, seed=0)
     with pytest.raises(ConfigError, match=r"window is .*must lie inside"):
         dataset[0]
+
+
+def write_places(folder, height, width):
+    """A noise picture whose depth is its rows, and whose filled-in depth its columns, in metres counted from 1."""
+    folder.mkdir(parents=True)
+    image = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+    cv2.imwrite(str(folder / "a.png"), image)
+    rows, columns = np.indices((height, width), np.uint16)
+    cv2.imwrite(str(folder / "a-depth.png"), rows + 1)
+    cv2.imwrite(str(folder / "a-dense.png"), columns + 1)
+    write_manifest(
+        folder / "manifest.csv",
+        [["a.png", "a-depth.png", 1, *CAMERA, "train", "s", "a-dense.png"]],
+        "image,depth,units_per_metre,fx_px,fy_px,cx_px,cy_px,split,scene,dense_depth",
+    )
+    return image[..., ::-1], read_manifest(folder / "manifest.csv")
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "left", "top"),
+    [
+        (375, 1242, 13, 23),  # by hand: (1242 - 1216) / 2 and 375 - 352
+        (370, 1225, 4, 18),
+        (352, 1216, 0, 0),
+    ],
+)
+def test_the_kb_window_is_at_the_bottom_middle(tmp_path, height, width, left, top):
+    image, rows = write_places(tmp_path / "kb", height, width)
+    (_, depth_m, _, focal_px, _, dense_m) = example = CounterDataset([Source(rows, window="kb")], (352, 1216), UNCHANGED, 0)[0]
+    assert torch.equal(depth_m[0, :, 0], torch.arange(top + 1.0, top + 353))
+    assert torch.equal(dense_m[0, 0], torch.arange(left + 1.0, left + 1217))
+    shown = (example[0].numpy().transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8)
+    assert np.array_equal(shown, image[top : top + 352, left : left + 1216])
+    assert focal_px.item() == pytest.approx(np.sqrt(CAMERA[0] * CAMERA[1]), rel=1e-6)
+    # What is trained on is what the protocol of the benchmark shows.
+    assert PROTOCOLS["kitti-garg"].seen(height, width) == (top, left, 352, 1216)
+
+
+@pytest.mark.parametrize(("height", "width"), [(375, 1215), (351, 1242), (80, 120)])
+def test_a_picture_too_small_for_the_kb_window_is_refused(tmp_path, height, width):
+    rows = read_manifest(write_pictures(tmp_path, 1, height, width))
+    with pytest.raises(ConfigError, match=rf"1216, 352.*picture '0' {width}x{height}; .*must lie inside") as caught:
+        CounterDataset([Source(rows, window="kb")], (64, 96), UNCHANGED, seed=0)[0]
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_filled_in_depth_goes_into_the_batch_where_there_is_any(tmp_path, rows):
+    filled = read_manifest(write_dense(tmp_path / "filled", 2))
+    dataset = CounterDataset([Source(filled), Source(rows[:2])], (64, 96), SETTINGS, seed=2)
+    (batch,) = batches(dataset, batch=4, first_step=0, last_step=1, workers=0)
+    kinds = set()
+    for depth_m, dense_m in zip(batch.depth_m, batch.dense_m, strict=True):
+        measured = depth_m > 0
+        filled_in = not torch.equal(dense_m, depth_m)
+        kinds.add(filled_in)
+        # The filled-in maps tell 50 m more and have no holes; the others have no map of their own.
+        assert torch.equal(dense_m[measured], depth_m[measured] + 50 * filled_in)
+        assert ((dense_m > 0) & ~measured).any() == filled_in
+    assert kinds == {True, False}
+
+
+def test_a_window_cuts_filled_in_depth_as_well(tmp_path):
+    _, rows = write_places(tmp_path / "places", 80, 120)
+    _, depth_m, _, _, _, dense_m = CounterDataset([Source(rows, window=(20, 10, 96, 64))], (64, 96), UNCHANGED, seed=0)[0]
+    assert torch.equal(depth_m[0, :, 5], torch.arange(11.0, 75))
+    assert torch.equal(dense_m[0, 5], torch.arange(21.0, 117))
 
 
 def test_nothing_to_draw_from_is_refused():

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data.pictures import CAMERA, write_manifest, write_pictures
+from data.pictures import CAMERA, write_dense, write_manifest, write_pictures
 from lapdepth.data.manifest import UNNAMED_GAP, Row, divide, load_sample, read_depth, read_manifest
 from lapdepth.errors import ConfigError, ReadError
 
@@ -129,6 +129,35 @@ def test_picture_and_depth_of_different_size_are_refused(tmp_path):
     cv2.imwrite(str(rows[0].depth), np.ones((40, 60), np.uint16))
     with pytest.raises(ReadError, match=r"\(40, 60\), its picture \(80, 120\)"):
         load_sample(rows[0])
+
+
+def test_a_column_of_filled_in_depth(tmp_path):
+    header = "image,depth,units_per_metre,fx_px,fy_px,cx_px,cy_px,split,scene,dense_depth"
+    write_manifest(tmp_path / "m.csv", [[*GOOD, "dense/a.png"], [*GOOD, ""], GOOD], header)
+    filled, empty, short = read_manifest(tmp_path / "m.csv")
+    assert filled.dense_depth == tmp_path / "dense" / "a.png"
+    assert (empty.dense_depth, short.dense_depth) == (None, None)
+    assert empty == short == Row(tmp_path / "a.png", tmp_path / "a-depth.png", 256.0, 100.0, 101.0, 50.0, 40.0, "train", "street")
+
+
+def test_a_sample_has_its_filled_in_depth_in_metres(tmp_path):
+    _, row = read_manifest(write_dense(tmp_path, 2))
+    sample = load_sample(row)
+    assert set(np.unique(sample.depth_m)) == {0.0, 2.0}
+    assert (sample.dense_m == 52.0).all()
+    assert (sample.dense_m.shape, sample.dense_m.dtype) == ((80, 120), np.float32)
+    assert load_sample(read_manifest(write_pictures(tmp_path / "plain", 1))[0]).dense_m is None
+
+
+def test_filled_in_depth_of_another_size_is_refused(tmp_path):
+    (row,) = read_manifest(write_dense(tmp_path, 1))
+    cv2.imwrite(str(row.dense_depth), np.ones((40, 60), np.uint16))
+    with pytest.raises(ReadError, match=r"0-dense\.png is \(40, 60\), its picture \(80, 120\)") as caught:
+        load_sample(row)
+    assert len(str(caught.value).splitlines()) == 1
+    row.dense_depth.unlink()
+    with pytest.raises(ReadError, match=r"0-dense\.png"):
+        load_sample(row)
 
 
 SCENES = [f"room{i // 3}" for i in range(20)]

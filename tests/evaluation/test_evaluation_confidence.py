@@ -1,7 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 
-from lapdepth.evaluation.confidence import ReliabilityCounter, sparsification
+from lapdepth.evaluation.confidence import ERROR_SCALES, ReliabilityCounter, sparsification
 
 
 def counted(*pictures):
@@ -52,6 +54,86 @@ def test_honest_and_wrong_confidence():
     assert counted((confidence, rng.random(100_000) < confidence)).calibration_error < 0.01
     # Sure where it is wrong: |c - (1 - c)| averages 1/2.
     assert counted((confidence, rng.random(100_000) > confidence)).calibration_error == pytest.approx(0.5, abs=0.01)
+
+
+def laplace(factor, pixels=40_000, seed=0):
+    """What a model told that takes its errors for `factor` times smaller than they are, and what it should have told.
+
+    The relative error is under 10 % where that of the logarithm is between ln 0.9 and ln 1.1; for the model both ends are ln 1.1.
+    """
+    rng = np.random.default_rng(seed)
+    told = np.exp(rng.uniform(np.log(0.02), np.log(0.3), pixels))
+    error = rng.laplace(0, factor * told)
+    truth_m = rng.uniform(1, 80, pixels)
+    confidences = [(1 - 1.1 ** (-1 / scale)).astype(np.float32) for scale in (told, factor * told)]
+    return *confidences, (truth_m * np.exp(error)).astype(np.float32), truth_m.astype(np.float32)
+
+
+def reliability(confidence, predicted_m, truth_m):
+    counter = ReliabilityCounter()
+    counter.add(confidence, predicted_m, truth_m)
+    return counter.result()
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.5, 2.0, 3.3])
+def test_the_factor_of_a_model_that_misjudges_its_errors_is_found(factor):
+    told, honest, predicted_m, truth_m = laplace(factor)
+    found = reliability(told, predicted_m, truth_m)
+    assert found.best_scale == pytest.approx(factor, rel=0.12)
+    assert found.calibration_error > 0.05
+    assert found.best_calibration_error < 0.3 * found.calibration_error
+    # A model that had told its true errors would hardly have done better.
+    assert found.best_calibration_error < reliability(honest, predicted_m, truth_m).calibration_error + 0.005
+
+
+def test_a_model_that_knows_its_errors_needs_no_factor():
+    told, _, predicted_m, truth_m = laplace(1.0)
+    found = reliability(told, predicted_m, truth_m)
+    assert found.best_scale == pytest.approx(1, rel=0.12)
+    assert found.calibration_error < 0.02
+    assert found.best_calibration_error <= found.calibration_error + 1e-6
+
+
+def test_the_best_factor_is_the_best_of_those_tried():
+    told, _, predicted_m, truth_m = laplace(1.8, pixels=3000)
+    by_factor = {}
+    for factor in ERROR_SCALES:
+        scale = factor * math.log(1.1) / -np.log1p(-told.astype(np.float64))
+        scaled = (1 - np.exp(-math.log(1.1) / scale)).astype(np.float32)
+        by_factor[factor] = reliability(scaled, predicted_m, truth_m).calibration_error
+    found = reliability(told, predicted_m, truth_m)
+    assert found.best_calibration_error == pytest.approx(min(by_factor.values()), abs=1e-3)
+    assert by_factor[found.best_scale] == pytest.approx(min(by_factor.values()), abs=1e-3)
+
+
+def test_factors_by_hand():
+    # Half are right and all say 0.75. A factor of 2 takes the root of 1 - 0.75: 1 - 0.5.
+    found = counted(([0.75] * 4, [True, False, True, False]))
+    assert found.calibration_error == pytest.approx(0.25)
+    assert found.best_scale == pytest.approx(2)
+    assert found.best_calibration_error == pytest.approx(0, abs=1e-6)
+    # The bins are those of what was told.
+    np.testing.assert_allclose(found.bins[7], [1, 0.75, 0.5])
+
+
+def test_factors_are_tried_on_all_pictures_together():
+    # The first is right where 0.75 is told, always; the second never. Together the factor of 2 is the best, for neither alone.
+    found = counted(([0.75], [True]), ([0.75] * 50, [False] * 50))
+    assert found.best_scale == pytest.approx(2)
+    assert counted(([0.75], [True])).best_scale == pytest.approx(0.5)
+    assert counted(([0.75] * 50, [False] * 50)).best_scale == pytest.approx(4)
+
+
+def test_certainty_either_way_stays_whatever_the_factor():
+    found = counted(([0, 1], [True, False]))
+    assert (found.calibration_error, found.best_calibration_error) == (1, 1)
+
+
+def test_the_factors_tried_go_from_a_half_to_four_and_hold_one():
+    assert ERROR_SCALES[0] == pytest.approx(0.5)
+    assert ERROR_SCALES[-1] == pytest.approx(4)
+    assert min(abs(factor - 1) for factor in ERROR_SCALES) < 1e-9
+    np.testing.assert_allclose(np.diff(np.log(ERROR_SCALES)), math.log(8) / 18)
 
 
 def ranked(confidence, error):

@@ -1,16 +1,28 @@
-"""Scripts of the repository: packaging replaces all or nothing, the benchmark draws what training draws."""
+"""Scripts of the repository: packaging replaces all or nothing, the benchmark draws what training draws, no scene leaks."""
 
 import importlib.util
+import json
+import shutil
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch", reason="the scripts need the torch extra")
 
-from lapdepth.errors import ModelError  # noqa: E402
+from data.pictures import write_pictures  # noqa: E402
+from inference.fake_engine import FakeEngine  # noqa: E402
+from lapdepth.data.manifest import read_manifest  # noqa: E402
+from lapdepth.errors import ConfigError, ModelError  # noqa: E402
+from lapdepth.evaluation.metrics import METRICS  # noqa: E402
+from lapdepth.inference.predictor import DepthPredictor  # noqa: E402
 from lapdepth.model.checkpoint import load_model, save_model  # noqa: E402
-from model.designs import build  # noqa: E402
-from training.runs import make_run  # noqa: E402
+from lapdepth.training import loop  # noqa: E402
+from lapdepth.training.config import load_train_config  # noqa: E402
+from lapdepth.training.loop import make_sources, train  # noqa: E402
+from model.designs import DEFAULT_TOML, build  # noqa: E402
+from training.runs import logged, make_run, run_settings  # noqa: E402
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -86,3 +98,216 @@ def test_the_benchmark_draws_from_the_sources_of_training(tmp_path, monkeypatch)
     with pytest.raises(SeenError):
         module.compare_loader(config, 1)
     assert [(one.window, one.sky, len(one.rows) < 4) for one in seen] == [((0, 0, 90, 60), True, True)]
+
+
+# --- cross-validation
+
+
+@pytest.fixture(scope="module")
+def crossing():
+    return script("cross_validate")
+
+
+def parts(group):
+    return [(str(source.manifest), source.fold, source.folds) for source in group.sources]
+
+
+def crossing_groups():
+    """Roads are divided; rooms hold out a block of their own in one group, and roads come in another group as well."""
+    return [
+        {
+            "name": "rooms",
+            "crop": [64, 96],
+            "batch": 1,
+            "sources": [{"manifest": "rooms.csv", "fold": 2, "folds": 5}, {"manifest": "more.csv", "repeat": 3}],
+        },
+        {
+            "name": "all",
+            "crop": [64, 96],
+            "batch": 1,
+            "first_step": 2,
+            "sources": [{"manifest": "roads.csv", "window": "kb"}, {"manifest": "rooms.csv", "window": (1, 2, 90, 60)}],
+        },
+        {
+            "name": "roads",
+            "crop": [64, 96],
+            "batch": 1,
+            "first_step": 4,
+            "sources": [{"manifest": "roads.csv", "sky": True}, {"manifest": "streets.csv", "fold": 1, "folds": 2}],
+        },
+    ]
+
+
+def test_a_block_is_held_out_of_every_group(crossing, tmp_path):
+    config = make_run(tmp_path, groups=crossing_groups())
+    divided = crossing.held_out(config, "roads", 1, 3)
+    rooms, both, roads = divided.groups
+    assert parts(rooms) == [("rooms.csv", 2, 5), ("more.csv", 0, 0)]
+    assert parts(both) == [("roads.csv", 1, 3), ("rooms.csv", 2, 5)]
+    assert parts(roads) == [("roads.csv", 1, 3), ("streets.csv", 1, 3)]  # also where the group held out another block
+    # All else stays.
+    for before, after in zip(config.groups, divided.groups, strict=True):
+        plain = [source.model_copy(update={"fold": 0, "folds": 0}) for source in before.sources]
+        assert [source.model_copy(update={"fold": 0, "folds": 0}) for source in after.sources] == plain
+        assert after.model_copy(update={"sources": before.sources}) == before
+    assert divided.output == config.output / "fold-1-of-3"
+    assert divided.model_copy(update={"groups": config.groups, "output": config.output}) == config
+
+
+def test_no_group_draws_from_a_scene_that_is_scored(crossing, tmp_path):
+    write_pictures(tmp_path / "data", 8)
+    source = {"manifest": "manifest.csv"}
+    groups = [{"name": name, "crop": [64, 96], "batch": 1, "sources": [source]} for name in ("rooms", "roads")]
+    config = make_run(tmp_path, groups=groups)
+    scored = []
+    for fold in range(3):
+        divided = crossing.held_out(config, "roads", fold, 3)
+        done = crossing.score(DepthPredictor(FakeEngine(2.0)), divided, divided.groups[1], "plain")
+        scenes = {one["scene"] for one in done.per_image}
+        for group in divided.groups:
+            assert scenes.isdisjoint(row.scene for one in make_sources(group, divided) for row in one.rows)
+        scored += [one["name"] for one in done.per_image]
+    # Every picture is scored, once.
+    assert scored == [row.image.stem for row in read_manifest(tmp_path / "data" / "manifest.csv")]
+
+
+def test_a_group_is_scored_on_what_it_holds_out_and_nothing_else(crossing, tmp_path):
+    write_pictures(tmp_path / "data", 8)
+    write_pictures(tmp_path / "data" / "more", 4)
+    sources = [{"manifest": "manifest.csv", "split": "train", "fold": 1, "folds": 2}, {"manifest": "more/manifest.csv"}]
+    config = make_run(tmp_path, groups=[{"name": "all", "crop": [64, 96], "batch": 1, "sources": sources}])
+    done = crossing.score(DepthPredictor(FakeEngine(2.0, log_scale=0.0)), config, config.groups[0], "plain")
+    assert [(one["name"], one["scene"]) for one in done.per_image] == [("5", "scene2"), ("7", "scene3")]
+    assert done.reliability is not None
+
+
+def test_an_unknown_group_is_refused(crossing, tmp_path):
+    config = make_run(tmp_path, groups=crossing_groups())
+    with pytest.raises(ConfigError, match="--group is 'streets'; the configuration has rooms, all, roads"):
+        crossing.held_out(config, "streets", 0, 3)
+
+
+def test_folds_of_the_shipped_configuration_share_its_first_part(crossing):
+    config = load_train_config(DEFAULT_TOML)
+    (start,) = (group for group in config.groups if group.trains_at(0))
+    nyu, roads = Path("nyu_labeled_train/manifest.csv"), {source.manifest for source in config.groups[-1].sources}
+    for fold in range(3):
+        divided = crossing.held_out(config, "roads", fold, 3)
+        assert divided.groups[0] == start
+        for group in divided.groups:
+            for source in group.sources:
+                block = (fold, 3) if source.manifest in roads else (2, 5) if source.manifest == nyu else (0, 0)
+                assert (source.fold, source.folds) == block
+    assert all(source.manifest not in roads for source in start.sources)
+
+
+def as_toml(value):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {as_toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(as_toml, value)) + "]"
+    return json.dumps(value)
+
+
+def write_run(folder, **changes):
+    """The tiny run as a file."""
+    path = folder / "run.toml"
+    path.write_text("".join(f"{key} = {as_toml(value)}\n" for key, value in run_settings(folder, **changes).items()))
+    return path
+
+
+@pytest.fixture
+def cross_validate(crossing):
+    app = typer.Typer()
+    app.command()(crossing.main)
+
+    def command(*arguments):
+        return CliRunner().invoke(app, [str(one) for one in arguments])
+
+    return command
+
+
+def test_cross_validation_from_a_shared_checkpoint(cross_validate, tmp_path, monkeypatch):
+    groups = [
+        {"name": "start", "crop": [32, 48], "batch": 1, "sources": [{"manifest": "more/manifest.csv"}], "last_step": 1},
+        {"name": "roads", "crop": [32, 48], "batch": 1, "sources": [{"manifest": "manifest.csv"}], "first_step": 1},
+    ]
+    write_pictures(tmp_path / "data", 4)
+    write_pictures(tmp_path / "data" / "more", 2)
+    config = make_run(tmp_path, groups=groups, steps=1)
+    train(config)
+    shared = tmp_path / "run" / "checkpoint-00000001.pt"
+    steps, step_of = [], loop._step
+    monkeypatch.setattr(loop, "_step", lambda step, *rest: steps.append(step) or step_of(step, *rest))
+
+    # The run's own folder is not where the folds go.
+    path, output = write_run(tmp_path, groups=groups, steps=3), tmp_path / "folds"
+    arguments = [path, "--group", "roads", "--folds", 2, "--score", "roads=plain", "--output", output, "--shared", shared]
+    done = cross_validate(*arguments, "--set", "steps=2")
+    assert done.exit_code == 0, done.output
+    assert steps == [1, 1]  # one step of each fold, after the shared one
+    report = json.loads((output / "report.json").read_text())
+    assert set(report) == {"roads"}
+    assert (report["roads"]["protocol"], set(report["roads"]["metrics"])) == ("plain", set(METRICS))
+    assert [(one["name"], one["scene"]) for one in report["roads"]["per_image"]] == [
+        ("0", "scene0"),
+        ("1", "scene0"),
+        ("2", "scene1"),
+        ("3", "scene1"),
+    ]
+    means = {name: sum(one[name] for one in report["roads"]["per_image"]) / 4 for name in METRICS}
+    assert report["roads"]["metrics"] == pytest.approx(means)
+    low, high = report["roads"]["intervals"]["abs_rel"]
+    assert low <= means["abs_rel"] <= high
+    for fold in range(2):
+        own = config.model_copy(update={"output": output / f"fold-{fold}-of-2"})
+        assert [entry["step"] for entry in logged(own)] == [1]
+        stored = json.loads((own.output / "config.json").read_text())
+        assert [(source["fold"], source["folds"]) for source in stored["groups"][1]["sources"]] == [(fold, 2)]
+        assert f"fold {fold}, roads: delta1 " in done.output
+    assert "roads, plain: 4 scores of pictures held out" in done.output
+    assert done.output.count("with error_scale times") == 2
+    assert shared.exists()
+
+    # Again: all is there.
+    monkeypatch.setattr(loop, "_step", lambda *_: pytest.fail("trained again"))
+    again = cross_validate(*arguments, "--set", "steps=2")
+    assert (again.exit_code, again.stdout) == (0, done.stdout)
+    assert json.loads((output / "report.json").read_text()) == report
+
+    # A fold that was interrupted goes on from its own checkpoint, not from the shared one.
+    shutil.rmtree(output / "fold-1-of-2" / "model")
+    last = cross_validate(*arguments, "--set", "steps=2")
+    assert (last.exit_code, last.stdout) == (0, done.stdout)
+
+
+def test_cross_validation_without_a_shared_checkpoint_starts_from_the_first_step(cross_validate, tmp_path, monkeypatch):
+    class StoppedError(Exception):
+        pass
+
+    def stop(step, *_):
+        assert step == 0
+        raise StoppedError
+
+    monkeypatch.setattr(loop, "_step", stop)
+    path = write_run(tmp_path)
+    done = cross_validate(path, "--group", "all", "--folds", 2, "--score", "all=plain", "--output", tmp_path / "folds")
+    assert isinstance(done.exception, StoppedError)
+    assert [one.name for one in (tmp_path / "folds").iterdir()] == ["fold-0-of-2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        (["--group", "roads", "--folds", 2], "--group is 'roads'; the configuration has all"),
+        (["--group", "all", "--folds", 3], "2 scenes cannot be divided into 3 folds"),
+        (["--group", "all", "--folds", 2, "--set", "steps=0"], "steps"),
+    ],
+)
+def test_cross_validation_that_is_refused(cross_validate, tmp_path, options, match):
+    done = cross_validate(write_run(tmp_path), *options, "--score", "all=plain", "--output", tmp_path / "folds")
+    assert (done.exit_code, done.stdout, type(done.exception)) == (1, "", SystemExit)
+    last = done.stderr.splitlines()[-1]  # behind what is shown of a run's progress
+    assert last.startswith("cross_validate: ")
+    assert match in last
+    assert not (tmp_path / "folds" / "report.json").exists()

@@ -177,6 +177,18 @@ def test_confidence_of_a_laplace_scale(scale, confidence):
     np.testing.assert_allclose(result.confidence, np.full((48, 64), confidence), atol=1e-4)
 
 
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.6, 3.0])
+def test_confidence_of_a_model_with_an_error_scale(factor):
+    def scales(image):
+        return np.log(0.02 * by_column(image))
+
+    result = predict(FakeEngine(2.0, log_scale=scales, error_scale=factor), flip=True)
+    # The probability that a Laplace error of scale factor * b is below ln 1.1: 1 - exp(-ln(1.1) / (factor * b)).
+    expected = [1 - 1.1 ** (-1 / (factor * 0.02 * column)) for column in range(1, 65)]
+    np.testing.assert_allclose(result.confidence, np.broadcast_to(expected, (48, 64)), atol=1e-6)
+    assert constant(result) == 2
+
+
 def test_confidence_stays_at_its_pixels():
     result = predict(FakeEngine(2.0, log_scale=lambda image: by_column(image) / 10), noise(40, 60), native=True)
     expected = 1 - 1.1 ** -np.exp(-np.arange(1, 61) / 10)

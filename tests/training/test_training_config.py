@@ -1,5 +1,6 @@
 """Settings of a run: the schedule by its formula, and files that are refused when they are wrong."""
 
+import itertools
 import math
 
 import pytest
@@ -9,7 +10,7 @@ torch = pytest.importorskip("torch", reason="training needs the torch extra")
 from lapdepth.config import check_settings, read_toml  # noqa: E402
 from lapdepth.errors import ConfigError, ModelError, ReadError  # noqa: E402
 from lapdepth.model.checkpoint import save_model  # noqa: E402
-from lapdepth.training.config import OptimizerSettings, TrainConfig, load_train_config  # noqa: E402
+from lapdepth.training.config import GroupSettings, OptimizerSettings, TrainConfig, load_train_config  # noqa: E402
 from lapdepth.training.schedule import learning_rate  # noqa: E402
 from model.designs import DEFAULT_TOML, build  # noqa: E402
 
@@ -66,7 +67,47 @@ def test_cosine_schedule_with_warmup():
     assert learning_rate(99, 100, settings) == pytest.approx(0.1, abs=1e-3)
 
 
-@pytest.mark.parametrize("schedule", ["published", "cosine"])
+def test_flat_schedule_by_hand():
+    settings = OptimizerSettings(lr=1.0, final_lr=0.1, schedule="flat", tail=0.25, warmup_steps=4)
+    assert [learning_rate(step, 400, settings) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
+    assert {learning_rate(step, 400, settings) for step in range(4, 301)} == {1.0}
+    # The last 100 of 400 steps: a quarter of the way the cosine is the root of 1/2, halfway 0.
+    assert learning_rate(325, 400, settings) == pytest.approx(0.1 + 0.9 * (1 + math.sqrt(0.5)) / 2)
+    assert learning_rate(350, 400, settings) == pytest.approx(0.55)
+    assert learning_rate(375, 400, settings) == pytest.approx(0.1 + 0.9 * (1 - math.sqrt(0.5)) / 2)
+    assert learning_rate(399, 400, settings) == pytest.approx(0.1, abs=1e-3)
+    tail = [learning_rate(step, 400, settings) for step in range(300, 400)]
+    assert tail == sorted(tail, reverse=True)
+
+
+def test_runs_of_other_lengths_branch_off_a_flat_schedule():
+    settings = OptimizerSettings(schedule="flat", tail=0.25, warmup_steps=10)
+    short, long = ([learning_rate(step, steps, settings) for step in range(steps)] for steps in (200, 400))
+    assert short[:151] == long[:151]
+    assert short[151] < long[151]
+
+
+def test_a_flat_schedule_without_a_tail_and_of_nothing_else():
+    flat = OptimizerSettings(schedule="flat", tail=0.0)
+    assert {learning_rate(step, 50, flat) for step in range(50)} == {1e-4}
+    whole, cosine = (OptimizerSettings(schedule=schedule, tail=1.0) for schedule in ("flat", "cosine"))
+    rates = [learning_rate(step, 50, cosine) for step in range(50)]
+    assert [learning_rate(step, 50, whole) for step in range(50)] == pytest.approx(rates)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 300])
+@pytest.mark.parametrize("tail", [0.0, 0.2, 0.9, 1.0])
+def test_the_tail_of_other_schedules(steps, tail):
+    # The published one falls over what is not the tail, at least a step; the cosine knows no tail.
+    falling = max(steps * (1 - tail), 1)
+    for step in range(steps):
+        published = 1e-5 + 9e-5 * math.sqrt(max(1 - step / falling, 0))
+        cosine = 1e-5 + 9e-5 * (1 + math.cos(math.pi * step / steps)) / 2
+        for schedule, rate in (("published", published), ("cosine", cosine)):
+            assert learning_rate(step, steps, OptimizerSettings(schedule=schedule, tail=tail)) == pytest.approx(rate, abs=1e-11)
+
+
+@pytest.mark.parametrize("schedule", ["published", "cosine", "flat"])
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_schedules_of_few_steps(schedule, steps):
     rates = [learning_rate(step, steps, OptimizerSettings(schedule=schedule, tail=1.0)) for step in range(steps)]
@@ -82,7 +123,11 @@ def test_a_file_as_written(path):
 def test_the_shipped_configuration_is_valid():
     config = read(DEFAULT_TOML)
     assert config.model.levels == 6
-    assert [group.name for group in config.groups] == ["rooms", "roads"]
+    assert [group.name for group in config.groups] == ["small-rooms", "rooms", "roads"]
+    # Small pictures of rooms first, then all.
+    first, change = [[group.name for group in config.groups if group.trains_at(step)] for step in (0, 3000)]
+    assert (first, change) == (["small-rooms"], ["rooms", "roads"])
+    assert config.steps > 3000
 
 
 @pytest.mark.parametrize(
@@ -117,6 +162,11 @@ def test_an_unknown_key_is_named(path, line, key):
         ("ema=1.0", "ema"),
         ("model.levels=7", "model.levels"),
         ("loss.uncertainty=0.5", "needs model.uncertainty = true"),
+        ("loss.sobel=-0.1", "loss.sobel"),
+        ("loss.sobel_from=1.1", "loss.sobel_from"),
+        ("loss.sobel_band=[0.3, 1.2]", r"loss.sobel_band.1"),
+        ("loss.sobel_band=[0.3]", "loss.sobel_band"),
+        ("optimizer.schedule=step", "optimizer.schedule"),
     ],
 )
 def test_changes_that_are_refused(path, override, match):
@@ -128,6 +178,88 @@ def test_a_crop_that_does_not_divide(path):
     path.write_text(TOML.replace("crop = [64, 96]", "crop = [64, 100]"))
     with pytest.raises(ConfigError, match=r"crop \(64, 100\) of group 'all' must be multiples of 16"):
         read(path)
+
+
+SECOND = """
+[[groups]]
+name = "late"
+crop = [64, 64]
+batch = 1
+first_step = {}
+[[groups.sources]]
+manifest = "n.csv"
+"""
+
+
+def stays(first, last):
+    """The lines of the file's only group with the steps that it is in."""
+    lines = f"first_step = {first}\n" + (f"last_step = {last}\n" if last is not None else "")
+    return TOML.replace("batch = 2\n", f"batch = 2\n{lines}")
+
+
+def test_a_group_is_in_from_its_first_step_to_before_its_last():
+    group = {"name": "a", "crop": (64, 96), "batch": 1, "sources": ({"manifest": "m.csv"},)}
+    late = GroupSettings(**group, first_step=3, last_step=5)
+    assert [late.trains_at(step) for step in range(7)] == [False, False, False, True, True, False, False]
+    assert all(GroupSettings(**group).trains_at(step) for step in (0, 1, 10**9))
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        (stays(1, None), 0),
+        (stays(10, None), 0),
+        (stays(0, 9), 9),
+        (stays(0, 4) + SECOND.format(6), 4),
+        (stays(0, 4) + SECOND.format(4).replace("first_step = 4", "first_step = 4\nlast_step = 8"), 8),
+    ],
+    ids=["late", "never", "early", "gap", "end"],
+)
+def test_steps_without_a_group_are_refused(path, text, step):
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=f"no group trains at step {step} of 10; change first_step or last_step") as caught:
+        read(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", [stays(0, 10), stays(0, 99), stays(0, 4) + SECOND.format(4), stays(0, 7) + SECOND.format(2)])
+def test_groups_that_hand_over_or_overlap_are_taken(path, text):
+    path.write_text(text)
+    assert read(path).groups[0].last_step in (10, 99, 4, 7)
+
+
+def test_a_run_is_refused_just_when_a_step_has_no_group(path):
+    data = read_toml(path) | {"steps": 4}
+    spans = [(first, last) for first, last in itertools.product(range(5), [None, 1, 2, 3, 4]) if last is None or first < last]
+    for pair in itertools.product(spans, repeat=2):
+        groups = [data["groups"][0] | {"name": str(i), "first_step": first} for i, (first, _) in enumerate(pair)]
+        for group, (_, last) in zip(groups, pair, strict=True):
+            group |= {} if last is None else {"last_step": last}
+        empty = [step for step in range(4) if not any(first <= step < (last or 99) for first, last in pair)]
+        if empty:
+            with pytest.raises(ConfigError, match="no group trains at step"):
+                check_settings(data | {"groups": groups}, TrainConfig, "run.toml")
+        else:
+            assert len(check_settings(data | {"groups": groups}, TrainConfig, "run.toml").groups) == 2
+
+
+@pytest.mark.parametrize(("first", "last", "match"), [(-1, None, "first_step"), (0, 0, "last_step"), (0, -3, "last_step")])
+def test_steps_of_a_group_that_are_none(path, first, last, match):
+    path.write_text(stays(first, last))
+    with pytest.raises(ConfigError, match=rf"groups\.0\.{match}"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("window", "read_as"), [("'kb'", "kb"), ("[1, 2, 3, 4]", (1, 2, 3, 4)), ("'eigen'", None), ("[1, 2, 3]", None)]
+)
+def test_windows_of_a_source(path, window, read_as):
+    path.write_text(f"{TOML}window = {window}\n")
+    if read_as is None:
+        with pytest.raises(ConfigError, match=r"groups\.0\.sources\.0\.window"):
+            read(path)
+    else:
+        assert read(path).groups[0].sources[0].window == read_as
 
 
 def test_changes_on_the_command_line(path):

@@ -9,11 +9,21 @@ torch = pytest.importorskip("torch", reason="training needs the torch extra")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from lapdepth.errors import ConfigError, ModelError  # noqa: E402
+from lapdepth.data.loader import CounterDataset  # noqa: E402
+from lapdepth.errors import ConfigError, ModelError, ReadError  # noqa: E402
 from lapdepth.model.checkpoint import load_model  # noqa: E402
 from lapdepth.model.network import build_network  # noqa: E402
 from lapdepth.training import loop  # noqa: E402
-from lapdepth.training.loop import TrainingStoppedError, group_loss, make_optimizer, starting_network, train  # noqa: E402
+from lapdepth.training.loop import (  # noqa: E402
+    TrainingStoppedError,
+    group_loss,
+    make_optimizer,
+    make_sources,
+    starting_network,
+    train,
+)
+from lapdepth.training.losses import sobel_loss  # noqa: E402
+from lapdepth.training.report import RunLog  # noqa: E402
 from lapdepth.training.state import KEEP, load_newest_state, save_state  # noqa: E402
 from model.designs import picture  # noqa: E402
 from training.runs import MODEL, logged, make_run  # noqa: E402
@@ -221,6 +231,95 @@ def test_groups_add_their_losses_and_both_teach(tmp_path):
         assert torch.equal(end.decoder.get_buffer(name), buffer), name
 
 
+def group_of(name, batch, **changes):
+    return {"name": name, "crop": [32, 48], "batch": batch, "sources": [{"manifest": "manifest.csv"}]} | changes
+
+
+RELAY = [group_of("first", 2, last_step=4), group_of("through", 1), group_of("late", 2, first_step=3)]
+"""Steps 0 to 3, 0 to 5 and 3 to 5 of a run of six."""
+
+
+def test_each_group_draws_from_its_first_counter_on_while_it_is_in(tmp_path, monkeypatch):
+    config = make_run(tmp_path, groups=RELAY, checkpoint_every=2)
+    drawn, shown = {}, []
+
+    def watch(step, network, optimizer, step_batches, *rest):
+        for group, batch in step_batches:
+            drawn[step, group.name] = batch
+        return {"lr": 0.0}
+
+    monkeypatch.setattr(loop, "_step", watch)
+    monkeypatch.setattr(RunLog, "picture", lambda self, name, step, *maps: shown.append((step, name)))
+    train(config)
+    # By hand: the first counter of each step.
+    counters = {
+        **{(step, "first"): 2 * step for step in range(4)},
+        **{(step, "through"): step for step in range(6)},
+        (3, "late"): 0,
+        (4, "late"): 2,
+        (5, "late"): 4,
+    }
+    assert set(drawn) == set(counters)
+    datasets = {
+        group.name: CounterDataset(make_sources(group, config), group.crop, group.augment, config.seed) for group in config.groups
+    }
+    for (step, name), batch in drawn.items():
+        assert len(batch.image) == (1 if name == "through" else 2)
+        for i, image in enumerate(batch.image):
+            assert torch.equal(image, datasets[name][counters[step, name] + i][0]), (step, name)
+    assert shown == [
+        (1, "first"),
+        (1, "through"),
+        (3, "first"),
+        (3, "through"),
+        (3, "late"),
+        (5, "through"),
+        (5, "late"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory):
+    """A run whose groups come and go, without interruption."""
+    config = make_run(tmp_path_factory.mktemp("relay"), groups=RELAY)
+    train(config)
+    return config
+
+
+def test_the_log_names_only_groups_that_are_in(relay):
+    named = [{key.split("/")[0] for key in entry if "/" in key} for entry in logged(relay)]
+    assert named == [{"first", "through"}] * 3 + [{"first", "through", "late"}] + [{"through", "late"}] * 2
+    assert all(math.isfinite(value) for entry in logged(relay) for value in entry.values())
+
+
+@pytest.mark.parametrize("killed_at", [3, 5], ids=["while one comes in", "when one has left"])
+def test_resumed_across_a_change_of_groups_it_is_the_same_run(relay, tmp_path, monkeypatch, killed_at):
+    config = make_run(tmp_path, groups=RELAY)
+    with monkeypatch.context() as patch:
+        kill_at(patch, killed_at)
+        with pytest.raises(KilledError):
+            train(config)
+    assert load_newest_state(config.output)["step"] == killed_at - 1
+    train(config, resume=True)
+    assert logged(config) == logged(relay)
+    expected, got = (load_file(run.output / "model" / "model.safetensors") for run in (relay, config))
+    assert all(torch.equal(got[name], tensor) for name, tensor in expected.items())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # later Pythons warn of forks
+def test_loader_processes_that_start_late_change_nothing(relay, tmp_path):
+    config = make_run(tmp_path, groups=RELAY, workers=1)
+    train(config)
+    assert logged(config) == logged(relay)
+
+
+def test_a_late_group_without_data_is_told_before_the_first_step(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_step", lambda *_: pytest.fail("took a step"))
+    groups = [group_of("first", 1), group_of("late", 1, first_step=5, sources=[{"manifest": "none.csv"}])]
+    with pytest.raises(ReadError, match=r"cannot read .*none\.csv"):
+        train(make_run(tmp_path, groups=groups))
+
+
 def test_the_average_forgets_faster_while_it_is_young():
     update = loop.warm_average(0.99)
     averaged, current = torch.tensor([10.0]), torch.tensor([0.0])
@@ -233,7 +332,8 @@ def test_the_average_forgets_faster_while_it_is_young():
 def batch_of(config, depth_m, focal_px):
     shape = (2, 1, 64, 96)
     nothing = torch.zeros(shape)
-    return loop.Batch(picture(2, 64, 96), torch.full(shape, depth_m), nothing.bool(), torch.tensor([focal_px] * 2), nothing)
+    depth = torch.full(shape, depth_m)
+    return loop.Batch(picture(2, 64, 96), depth, nothing.bool(), torch.tensor([focal_px] * 2), nothing, depth)
 
 
 def test_truth_is_brought_to_the_training_focal_length(tmp_path):
@@ -254,6 +354,70 @@ def test_a_model_of_unknown_camera_takes_truth_as_it_is(tmp_path):
     network = build_network(config.model).eval()
     one, other = (group_loss(network, batch_of(config, 8.0, focal), config)["total"].item() for focal in (90.0, 180.0))
     assert one == other
+
+
+def filled_batch(factor=1.0, focal_px=90.0):
+    """Truth measured in the lower half and filled in above it, sloping both ways; a camera of another focal length sees it."""
+    rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(96.0), indexing="ij")
+    dense = (5 + 0.1 * rows + 0.05 * columns).expand(2, 1, 64, 96) * factor
+    depth = torch.where(rows >= 32, dense, 0.0)
+    nothing = torch.zeros_like(dense)
+    return loop.Batch(picture(2, 64, 96), depth, nothing.bool(), torch.tensor([focal_px] * 2), nothing, dense)
+
+
+@pytest.mark.parametrize(
+    ("share", "steps", "comes_in"),
+    [(0.0, 6, 0), (0.5, 6, 3), (0.6, 25, 15), (20 / 35, 35, 20), (0.5, 5, 3), (1.0, 6, 6)],
+)
+def test_the_published_gradient_loss_comes_in_at_its_share_of_the_steps(tmp_path, share, steps, comes_in):
+    loss = {"gradient": 0.5, "sobel": 0.1, "sobel_from": share, "sobel_band": (0.0, 0.25)}
+    config = make_run(tmp_path, steps=steps, loss=loss)
+    torch.manual_seed(0)
+    network = build_network(config.model).eval()
+    batch = filled_batch()
+    with torch.no_grad():
+        if comes_in > 0:
+            before = group_loss(network, batch, config, comes_in - 1)
+            assert set(before) == {"si", "gradient", "total"}
+            assert before["total"].item() == pytest.approx((before["si"] + 0.5 * before["gradient"]).item())
+        after = group_loss(network, batch, config, comes_in)
+        expected = sobel_loss(network(batch.image).depth_m, batch.dense_m, batch.depth_m > 0, (0.0, 0.25))
+    assert after["sobel"].item() == pytest.approx(expected.item())
+    assert after["sobel"] > 0
+    weighted = after["si"] + 0.5 * after["gradient"] + 0.1 * after["sobel"]
+    assert after["total"].item() == pytest.approx(weighted.item())
+
+
+def test_filled_in_truth_is_brought_to_the_training_focal_length(tmp_path):
+    config = make_run(tmp_path, loss={"sobel": 0.1})
+    torch.manual_seed(0)
+    network = build_network(config.model).eval()
+    one, other, wrong = (
+        group_loss(network, batch, config)["sobel"].item()
+        for batch in (filled_batch(), filled_batch(2.0, 180.0), filled_batch(2.0))
+    )
+    assert other == pytest.approx(one, rel=1e-5)
+    assert wrong != pytest.approx(one, rel=1e-3)
+
+
+def test_a_run_without_the_published_gradient_loss_does_not_look_at_filled_in_truth(tmp_path):
+    config = make_run(tmp_path)
+    network = build_network(config.model).eval()
+    batch = filled_batch()
+    batch.dense_m[:] = float("nan")
+    losses = group_loss(network, batch, config, step=5)
+    assert "sobel" not in losses
+    assert torch.isfinite(losses["total"])
+
+
+def test_a_run_takes_the_published_gradient_loss_in_on_the_way(tmp_path):
+    group = group_of("all", 2, augment={"fit": False})
+    config = make_run(tmp_path, groups=[group], steps=4, loss={"sobel": 0.1, "sobel_from": 0.5}, optimizer={"schedule": "flat"})
+    train(config)
+    entries = logged(config)
+    assert ["all/sobel" in entry for entry in entries] == [False, False, True, True]
+    for entry in entries:
+        assert entry["all/total"] == pytest.approx(entry["all/si"] + 0.1 * entry.get("all/sobel", 0), rel=1e-5)
 
 
 def test_encoder_and_decoder_have_their_own_rate_and_decay(tmp_path):

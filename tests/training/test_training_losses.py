@@ -15,6 +15,7 @@ from lapdepth.training.losses import (  # noqa: E402
     log_error,
     scale_invariant_loss,
     sky_loss,
+    sobel_loss,
     uncertainty_loss,
 )
 
@@ -136,6 +137,118 @@ def test_guess_loss_leaves_a_third_either_way_alone():
     assert loss.item() == pytest.approx(2 * (np.log(2) - np.log(4 / 3)) / 3)
     loss.backward()
     np.testing.assert_allclose(predicted.grad.flatten(), [0, 1 / 60, -1 / 15, 0], atol=1e-7)
+
+
+SOBEL = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+
+
+def sobel(predicted, dense, measured, band=None):
+    """Mean over pixels whose eight neighbours and self are filled of |Sobel(prediction) - Sobel(truth)|, across plus down."""
+    total, count = 0.0, 0
+    for one, other, known in zip(predicted[:, 0], dense[:, 0], measured[:, 0], strict=True):
+        height, width = one.shape
+        first, last = (int(share * height) for share in band) if band else (0, 0)
+        for i in range(1, height - 1):
+            for j in range(1, width - 1):
+                if not all(other[i + k, j + m] > 0.001 for k in (-1, 0, 1) for m in (-1, 0, 1)):
+                    continue
+                slopes = np.zeros((2, 2))
+                for k in range(3):
+                    for m in range(3):
+                        values = np.array([one[i + k - 1, j + m - 1], other[i + k - 1, j + m - 1]], np.float64)
+                        slopes[0] += SOBEL[k][m] * values
+                        slopes[1] += SOBEL[m][k] * values
+                weight = 1.0 if known[i, j] or first <= i < last else 0.1
+                total += weight * np.abs(slopes[:, 0] - slopes[:, 1]).sum()
+                count += 1
+    return total / max(count, 1)
+
+
+@pytest.fixture
+def filled():
+    """Prediction, truth with few holes and what of it was measured, (2, 1, 14, 20)."""
+    rng = np.random.default_rng(4)
+    predicted = rng.uniform(1, 60, (2, 1, 14, 20)).astype(np.float32)
+    dense = rng.uniform(1, 60, predicted.shape).astype(np.float32)
+    dense[rng.random(dense.shape) < 0.03] = 0
+    measured = (rng.random(dense.shape) < 0.4) & (dense > 0)
+    return predicted, dense, measured
+
+
+@pytest.mark.parametrize("band", [None, (0.332, 0.992), (0.0, 0.5), (0.5, 1.0), (0.7, 0.2)])
+def test_sobel_loss(filled, band):
+    loss = sobel_loss(*(torch.from_numpy(x) for x in filled), band)
+    assert loss.item() == pytest.approx(sobel(*filled, band), rel=1e-5)
+
+
+def test_sobel_loss_is_not_of_the_mean_of_each_picture_but_of_the_batch(filled):
+    predicted, dense, measured = filled
+    dense[0, :, :, 3:] = 0  # a column of pixels is left in the first
+    loss = sobel_loss(*(torch.from_numpy(x) for x in (predicted, dense, measured)))
+    assert loss.item() == pytest.approx(sobel(predicted, dense, measured), rel=1e-5)
+
+
+def ramp(slope, height=10, width=12):
+    return (5 + slope * torch.arange(width, dtype=torch.float32)).expand(1, 1, height, width).clone()
+
+
+def test_sobel_loss_by_hand():
+    measured = torch.ones(1, 1, 10, 12, dtype=torch.bool)
+    # A filter of [1, 2, 1] across [-1, 0, 1] takes eight times the slope; the other way there is none.
+    assert sobel_loss(ramp(3.0), ramp(1.0), measured).item() == pytest.approx(8 * 2)
+    assert sobel_loss(ramp(3.0).mT, ramp(1.0).mT, measured.mT).item() == pytest.approx(8 * 2)
+    # What is only filled in weighs a tenth.
+    assert sobel_loss(ramp(3.0), ramp(1.0), ~measured).item() == pytest.approx(0.1 * 8 * 2)
+    # A common distance in metres is not seen, a common factor is.
+    assert sobel_loss(ramp(1.0) + 4, ramp(1.0), measured).item() == pytest.approx(0, abs=1e-5)
+    assert sobel_loss(2 * ramp(1.0), ramp(1.0), measured).item() == pytest.approx(8)
+
+
+def test_sobel_loss_counts_the_band_in_full():
+    nothing = torch.zeros(1, 1, 10, 12, dtype=torch.bool)
+    # Rows 3 to 8 of 10 lie between int(3.32) and int(9.92); of the eight rows that count, 1 to 8, six are of the band.
+    loss = sobel_loss(ramp(2.0), ramp(1.0), nothing, (0.332, 0.992))
+    assert loss.item() == pytest.approx(8 * (6 * 1 + 2 * 0.1) / 8)
+    assert not nothing.any()  # the mask belongs to the other losses
+
+
+def test_sobel_loss_leaves_out_what_is_next_to_a_hole():
+    measured = torch.ones(1, 1, 10, 12, dtype=torch.bool)
+    dense = ramp(1.0)
+    dense[0, 0, 4, 6] = 0
+    predicted = ramp(1.0).requires_grad_()
+    loss = sobel_loss(predicted, dense, measured)
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+    # Of eight rows of ten, nine are gone: a wrong pixel of 8 m in the corner of what counts is in the windows of one.
+    wrong = ramp(1.0)
+    wrong[0, 0, 0, 0] += 8
+    assert sobel_loss(wrong, dense, measured).item() == pytest.approx((8 + 8) / (8 * 10 - 9))
+    # Whatever is told at the hole itself, it is the same.
+    wrong[0, 0, 4, 6] = 1000.0
+    assert sobel_loss(wrong, dense, measured).item() == pytest.approx((8 + 8) / (8 * 10 - 9))
+
+
+@pytest.mark.parametrize("truth", [0.0, -1.0, float("nan"), MIN_TRUTH_M])
+def test_sobel_loss_without_truth_is_nothing(truth):
+    predicted = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = sobel_loss(predicted, torch.full((2, 1, 8, 8), truth), torch.zeros(2, 1, 8, 8, dtype=torch.bool), (0.0, 1.0))
+    assert loss.item() == 0
+    loss.backward()
+    assert torch.equal(predicted.grad, torch.zeros_like(predicted))
+
+
+def test_sobel_loss_has_a_finite_slope_where_the_fit_is_exact_and_around_missing_truth(filled):
+    predicted, dense, measured = (torch.from_numpy(x) for x in filled)
+    dense[0, 0, 2, 2] = float("nan")
+    exact = torch.where(dense > 0, dense, 7.0).requires_grad_()
+    loss = sobel_loss(exact, dense, measured)
+    assert loss.item() == 0
+    loss.backward()
+    assert torch.isfinite(exact.grad).all()
+    predicted.requires_grad_()
+    sobel_loss(predicted, dense, measured).backward()
+    assert torch.isfinite(predicted.grad).all()
+    assert predicted.grad.any()
 
 
 CASES = {

@@ -8,7 +8,7 @@ Legend: B batch, H and W height and width of the crop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -105,7 +105,7 @@ class CounterDataset(Dataset[tuple[Tensor, ...]]):
         return np.random.default_rng((self.seed, 1, counter))
 
 
-def batches(dataset: CounterDataset, batch: int, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:
+def batches(dataset: CounterDataset, batch: int, first_step: int, last_step: int, workers: int) -> Generator[Batch]:
     """Batches of steps `first_step` to `last_step` - 1: step s holds the counters from s * batch on."""
     loader = DataLoader(
         dataset,

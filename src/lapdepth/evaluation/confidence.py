@@ -13,7 +13,7 @@ import numpy.typing as npt
 from lapdepth.camera import FloatArray
 
 BINS = 10
-ERROR_SCALES = tuple(float(scale) for scale in np.geomspace(0.5, 4, 37))
+ERROR_SCALES = tuple(float(scale) for scale in np.geomspace(0.5, 4, 19))
 """Factors on the predicted scale of the error that are tried for a more honest confidence."""
 TOLERANCE = 0.1
 STEPS = 20

@@ -18,10 +18,10 @@ def from_log_scale(log_scale: FloatArray, factor: float = 1.0) -> FloatArray:
     return np.asarray(1 - np.exp(-TOLERANCE / factor * np.exp(-log_scale)), np.float32)
 
 
-def from_flip(depth_m: FloatArray, flipped_m: FloatArray) -> FloatArray:
-    """From how much the depths of the picture and of its mirror image, turned back, differ: their log ratio serves as b.
+def from_flip(depth_m: FloatArray, flipped_m: FloatArray, factor: float = 1.0) -> FloatArray:
+    """From how much the depths of the picture and of its mirror image, turned back, differ: factor * log ratio serves as b.
 
     A stand-in for models without an uncertainty channel: it ranks errors, and is not calibrated.
     """
     scale = np.maximum(np.abs(np.log(depth_m) - np.log(flipped_m)), MIN_FLIP_SCALE)
-    return np.asarray(1 - np.exp(-TOLERANCE / scale), np.float32)
+    return np.asarray(1 - np.exp(-TOLERANCE / (factor * scale)), np.float32)

@@ -136,7 +136,7 @@ class DepthPredictor:
             mirrored = fit(np.ascontiguousarray(picture.rgb[:, ::-1]), self.config.stride, working_size)
             other_m = self._run(mirrored)[0][:, ::-1]
             if sureness is None:
-                sureness = confidence.from_flip(depth_m, other_m)
+                sureness = confidence.from_flip(depth_m, other_m, self.config.error_scale)
             depth_m = np.float32(0.5) * (depth_m + other_m)
         # A camera with twice the focal length sees a thing at twice the depth as the training camera saw it.
         ratio = 1.0 if self.config.focal_px is None else camera.focal_px * fitted.scale / self.config.focal_px

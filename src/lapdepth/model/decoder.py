@@ -118,7 +118,7 @@ class ResidualDecoder(nn.Module):
 
         Returns:
             Residuals (B, 1, h, w), coarsest first: the first in (0, 1), the others in (-1, 1); and what the heads say of the
-            uncertainty, added up, (B, 1, H, W), or (B, 0, H, W) for a model without.
+            uncertainty, added up: (B, 1, H, W), or no channel for a model without.
         """
         x = self.aspp(features[-1])
         out = self.head(x)

@@ -168,6 +168,8 @@ class TrainConfig(Settings):
         for group in self.groups:
             if group.crop[0] % self.model.stride or group.crop[1] % self.model.stride:
                 raise ValueError(f"crop {group.crop} of group '{group.name}' must be multiples of {self.model.stride}")
+            if group.last_step is not None and group.last_step <= group.first_step:
+                raise ValueError(f"group '{group.name}': last_step {group.last_step} must be above first_step {group.first_step}")
         changes = {0, *(group.last_step for group in self.groups if group.last_step is not None)}
         for step in sorted(changes):
             if step < self.steps and not any(group.trains_at(step) for group in self.groups):

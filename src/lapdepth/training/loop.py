@@ -6,7 +6,7 @@ Legend: B batch, H and W height and width of a group's crop.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,9 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
             step_batches = [
                 (group, next(stream)) for group, stream in zip(config.groups, streams, strict=True) if group.trains_at(step)
             ]
+            for group, stream in zip(config.groups, streams, strict=True):
+                if step + 1 == group.last_step:
+                    stream.close()  # else its processes would stay to the end of the run
             parts = _step(step, network, optimizer, step_batches, config, device)
             if average is not None:
                 average.update_parameters(network)
@@ -258,7 +261,7 @@ def make_sources(group: GroupSettings, config: TrainConfig) -> list[Source]:
     return sources
 
 
-def _stream(group: GroupSettings, config: TrainConfig, first_step: int) -> Iterator[Batch]:
+def _stream(group: GroupSettings, config: TrainConfig, first_step: int) -> Generator[Batch]:
     dataset = CounterDataset(make_sources(group, config), group.crop, group.augment, config.seed)
     last_step = config.steps if group.last_step is None else min(group.last_step, config.steps)
     first, last = (max(step - group.first_step, 0) for step in (first_step, last_step))
