@@ -51,3 +51,41 @@ def kitti_frame(root: Path, drive: str, number: int, camera="image_02", part="tr
         path = root / date / drive / "velodyne_points/data" / f"{name}.bin"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(np.asarray(sweep, "<f4").tobytes())
+
+
+NYU_SIZE = (480, 640)
+
+
+def nyu_labeled(path: Path, scenes: list[str], raw_m, filled_m, images=None) -> None:
+    """A labelled file as MATLAB writes it: columns first. Depths are (N, H, W) metres, images (N, H, W, 3)."""
+    import h5py
+
+    count = len(scenes)
+    images = np.zeros((count, *NYU_SIZE, 3), np.uint8) if images is None else images
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["images"] = images.transpose(0, 3, 2, 1)
+        file["rawDepths"] = np.asarray(raw_m, np.float32).transpose(0, 2, 1)
+        file["depths"] = np.asarray(filled_m, np.float32).transpose(0, 2, 1)
+        references = file.create_dataset("scenes", (1, count), h5py.ref_dtype)
+        for i, scene in enumerate(scenes):
+            text = file.create_dataset(f"#refs#/{i}", data=np.array([[ord(letter)] for letter in scene], np.uint16))
+            references[0, i] = text.ref
+
+
+def nyu_sync(root: Path, scene: str, number: int) -> None:
+    noise(root / "sync" / scene / f"rgb_{number:05}.jpg", number, (48, 64))
+    codes(root / "sync" / scene / f"sync_depth_{number:05}.png", 1500, (48, 64))
+
+
+def tum_sequence(root: Path, name: str, images_s: list[str], depths_s: list[str], millimetres: int = 2000) -> None:
+    """A sequence whose depth is flat."""
+    folder = root / name
+    for kind, times in (("rgb", images_s), ("depth", depths_s)):
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = [f"# {kind} images", "# file: 'x.bag'", "# timestamp filename", *(f"{time} {kind}/{time}.png" for time in times)]
+        (folder / f"{kind}.txt").write_text("\n".join(lines) + "\n")
+    for i, time in enumerate(images_s):
+        noise(folder / "rgb" / f"{time}.png", i + len(name), (48, 64))
+    for time in depths_s:
+        codes(folder / "depth" / f"{time}.png", 5 * millimetres, (48, 64))
