@@ -1,8 +1,11 @@
 """`lapdepth data`: what it prints and how it ends."""
 
+import tarfile
+
 import pytest
 
 from data.pictures import write_pictures
+from data.trees import codes, noise, tum_sequence
 
 
 @pytest.fixture
@@ -37,3 +40,45 @@ def test_check_of_what_is_no_manifest(run, tmp_path):
         done = run("data", "check", path)
         assert (done.code, done.out, len(done.errors)) == (1, "", 1)
         assert reason in done.err
+
+
+def test_prepare_tum_from_an_archive(run, tmp_path):
+    name = "rgbd_dataset_freiburg1_desk"
+    tum_sequence(tmp_path / "tree", name, ["10.00"], ["10.01"])
+    with tarfile.open(tmp_path / "a.tgz", "w:gz") as file:
+        file.add(tmp_path / "tree" / name, name)
+    done = run("data", "prepare", "tum", "--archives", tmp_path / "a.tgz", "--output", tmp_path / "tum")
+    assert (done.code, done.out, done.err) == (0, f"{tmp_path / 'tum' / 'manifest.csv'}: 1 train\n", "")
+    assert run("data", "check", tmp_path / "tum" / "manifest.csv").code == 1  # the small pictures do not fit the camera
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        (["kitti", "--lidar"], "697 of 697 rows lack a file"),
+        (["kitti", "--lidar", "--partial"], "697 of 697 rows lack a file"),
+        (["kitti", "--camera", "image_00"], "cameras are image_00; choose of image_02, image_03"),
+        (["nyu"], "nothing to prepare"),
+        (["tum"], "no sequence in"),
+        (["tum", "--archives", "nosuch.tgz"], "nosuch.tgz: no archive there"),
+    ],
+)
+def test_prepare_without_data(run, tmp_path, args, reason):
+    done = run("data", "prepare", *args, "--output", tmp_path / "out")
+    assert (done.code, done.out, len(done.errors)) == (1, "", 1)
+    assert reason in done.err
+    assert not list((tmp_path / "out").rglob("*.csv"))
+
+
+def test_prepare_a_folder_of_ones_own(run, tmp_path):
+    noise(tmp_path / "rgb/hall/1.png", 1)
+    codes(tmp_path / "depth/hall/1.png", 1250)
+    noise(tmp_path / "rgb/2.png", 2)
+    options = ("--units-per-metre", 1000, "--focal-px", 80)
+    done = run("data", "prepare", "folder", tmp_path, *options)
+    assert done.code == 1
+    assert "1 of 2 rows lack a file" in done.err
+    done = run("data", "prepare", "folder", tmp_path, *options, "--partial", "--split", "test")
+    assert (done.code, done.out) == (0, f"{tmp_path / 'manifest.csv'}: 1 test\n")
+    done = run("data", "check", tmp_path / "manifest.csv")
+    assert (done.code, done.out) == (0, f"{tmp_path / 'manifest.csv'}: 1 rows, 0 problems\n")

@@ -10,7 +10,7 @@ from lapdepth.data.tum import associate, place_of, read_times, tum_rows
 from lapdepth.errors import ConfigError, ReadError
 
 DESK, HOUSE = "rgbd_dataset_freiburg1_desk", "rgbd_dataset_freiburg3_long_office_household"
-MILLIMETRES = Recording(1000, 50)
+MILLIMETRES = Recording(1000, (50, 50))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_list_of_ones_own(tmp_path):
     codes(tmp_path / "hall/d.png", 1250)
     codes(tmp_path / "hall/f.png", 1500)
     (tmp_path / "list.txt").write_text("/hall/a.png /hall/d.png /hall/f.png\nhall/b.png hall/d.png 518\n")
-    found = list_rows(tmp_path / "list.txt", tmp_path, Recording(1000, 50, (1.5, 2.5), "test"))
+    found = list_rows(tmp_path / "list.txt", tmp_path, Recording(1000, (50, 50), (1.5, 2.5), "test"))
     assert found.missing == [tmp_path / "hall/b.png"]
     (row,) = found.rows
     assert (row.cx_px, row.cy_px, row.split, row.scene) == (1.5, 2.5, "test", "hall")

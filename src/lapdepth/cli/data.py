@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lapdepth.cli import prepare
+
 app = typer.Typer(help="Check, preview and prepare data sets.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(prepare.app, name="prepare")
 
 
 @app.command()
@@ -19,34 +20,18 @@ def check(
 ) -> None:
     """Read every file and name what is wrong: one line a problem, exit status 1 if there is any."""
     from collections import Counter
+    from functools import partial
 
+    from lapdepth.cli.progress import printable, progress_bar
     from lapdepth.data.check import check_rows
     from lapdepth.data.manifest import read_manifest
 
     rows = read_manifest(manifest)
-    with _bar("checking") as watch:
-        problems = check_rows(rows, watch, jobs)
+    with progress_bar() as show:
+        problems = check_rows(rows, partial(show, "checking"), jobs)
     for problem in problems:
-        typer.echo(_printable(str(problem)))
+        typer.echo(printable(str(problem)))
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(problem.kind for problem in problems).items())
-    typer.echo(_printable(f"{manifest}: {len(rows)} rows, {len(problems)} problems{f' ({kinds})' if kinds else ''}"))
+    typer.echo(printable(f"{manifest}: {len(rows)} rows, {len(problems)} problems{f' ({kinds})' if kinds else ''}"))
     if problems:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal; the function that moves it takes what is done and the total."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-def _printable(text: str) -> str:
-    """Bytes of a file name that are no UTF-8 become escapes: a terminal takes nothing else."""
-    return text.encode(errors="backslashreplace").decode()

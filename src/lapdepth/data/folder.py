@@ -27,13 +27,13 @@ class Recording:
 
     Attributes:
         units_per_metre: Codes of the depth maps for one metre: 1000 for millimetres, 256 for KITTI's.
-        focal_px: Focal length in pixels, for both axes.
+        focal_px: Horizontal and vertical focal length in pixels.
         center_px: Column and row of the principal point; `None` is the middle of each picture.
         split: What the rows are for.
     """
 
     units_per_metre: float
-    focal_px: float
+    focal_px: tuple[float, float]
     center_px: tuple[float, float] | None = None
     split: str = "train"
 
@@ -76,8 +76,7 @@ def _rows(root: Path, pairs: list[tuple[Path, Path, Path | None]], recording: Re
                 root / image,
                 root / depth,
                 recording.units_per_metre,
-                recording.focal_px,
-                recording.focal_px,
+                *recording.focal_px,
                 cx_px,
                 cy_px,
                 recording.split,

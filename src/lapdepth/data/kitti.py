@@ -78,7 +78,7 @@ def eigen_rows(root: Path, part: Part, truth: Truth = "annotated", cameras: Sequ
             if truth == "annotated"
             else [lidar_depth_path(root, drive, camera, number)]
         )
-        calibration = root / drive[:10] / "calib_cam_to_cam.txt"
+        calibration = root / f"{drive[:10]}/calib_cam_to_cam.txt"
         gone = next((path for path in (image, depth, calibration) if path not in files), None)
         if gone is not None:
             listing.missing.append(gone)
@@ -92,24 +92,24 @@ def eigen_rows(root: Path, part: Part, truth: Truth = "annotated", cameras: Sequ
 
 def image_paths(root: Path, drive: str, camera: str, number: int) -> list[Path]:
     """Where the picture of a frame may be: as published, or turned into JPEG."""
-    folder = root / drive[:10] / drive / camera / "data"
-    return [folder / f"{number:010}.png", folder / f"{number:010}.jpg"]
+    stem = f"{drive[:10]}/{drive}/{camera}/data/{number:010}"
+    return [root / f"{stem}.png", root / f"{stem}.jpg"]
 
 
 def annotated_paths(root: Path, drive: str, camera: str, number: int) -> list[Path]:
     """Where the annotated depth of a frame may be: a drive is in one of the official parts."""
-    inside = Path(drive, "proj_depth", "groundtruth", camera, f"{number:010}.png")
-    return [root / top / part / inside for top in ("data_depth_annotated", "") for part in ("train", "val")]
+    inside = f"{drive}/proj_depth/groundtruth/{camera}/{number:010}.png"
+    return [root / f"{top}{part}/{inside}" for top in ("data_depth_annotated/", "") for part in ("train", "val")]
 
 
 def lidar_depth_path(root: Path, drive: str, camera: str, number: int) -> Path:
     """The projected Velodyne sweep of a frame."""
-    return root / LIDAR_FOLDER / drive / camera / f"{number:010}.png"
+    return root / f"{LIDAR_FOLDER}/{drive}/{camera}/{number:010}.png"
 
 
 def velodyne_path(root: Path, drive: str, number: int) -> Path:
     """The Velodyne sweep of a frame."""
-    return root / drive[:10] / drive / "velodyne_points" / "data" / f"{number:010}.bin"
+    return root / f"{drive[:10]}/{drive}/velodyne_points/data/{number:010}.bin"
 
 
 _DRIVE = r"((\d{4}_\d\d_\d\d)_drive_\d{4}_sync)"

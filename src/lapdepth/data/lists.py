@@ -53,18 +53,19 @@ class Files:
     """Which files there are: each folder is listed once, because asking file by file takes minutes on a network drive."""
 
     def __init__(self) -> None:
-        self._names: dict[Path, frozenset[str]] = {}
+        self._names: dict[str, frozenset[str]] = {}
 
     def __contains__(self, path: Path) -> bool:
         """Whether its folder lists `path`."""
-        names = self._names.get(path.parent)
+        folder, name = os.path.split(path)
+        names = self._names.get(folder)
         if names is None:
             try:
-                names = frozenset(os.listdir(path.parent))  # noqa: PTH208 - names alone, not paths
+                names = frozenset(os.listdir(folder or "."))  # noqa: PTH208 - names alone, not paths
             except OSError:
                 names = frozenset()
-            self._names[path.parent] = names
-        return path.name in names
+            self._names[folder] = names
+        return name in names
 
     def first(self, paths: Sequence[Path]) -> Path:
         """The first that there is, or the first of all."""
