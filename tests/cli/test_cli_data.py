@@ -2,6 +2,7 @@
 
 import tarfile
 
+import cv2
 import pytest
 
 from data.pictures import write_pictures
@@ -82,3 +83,27 @@ def test_prepare_a_folder_of_ones_own(run, tmp_path):
     assert (done.code, done.out) == (0, f"{tmp_path / 'manifest.csv'}: 1 test\n")
     done = run("data", "check", tmp_path / "manifest.csv")
     assert (done.code, done.out) == (0, f"{tmp_path / 'manifest.csv'}: 1 rows, 0 problems\n")
+
+
+def test_preview(run, manifest, tmp_path):
+    done = run("data", "preview", manifest, "--output", tmp_path / "sheet.png", "--count", 3)
+    assert (done.code, done.out, done.err) == (0, f"{tmp_path / 'sheet.png'}: 3 pictures of {manifest}\n", "")
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] == 1320
+    done = run("data", "preview", manifest, "--output", tmp_path / "one.jpg", "--split", "train")
+    assert (done.code, done.out) == (0, f"{tmp_path / 'one.jpg'}: 2 pictures of {manifest}\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--output", "sheet.tiff"], "the suffix is '.tiff'"),
+        (["--output", "nosuch/sheet.png"], "does not exist"),
+        (["--output", "sheet.png", "--count", 0], "0 pictures asked for"),
+        (["--output", "sheet.png", "--split", "val"], "no row of split 'val'"),
+    ],
+)
+def test_preview_that_cannot_be(run, manifest, cwd, options, reason):
+    done = run("data", "preview", manifest, *options)
+    assert (done.code, done.out, len(done.errors)) == (1, "", 1)
+    assert reason in done.err
+    assert list(cwd.iterdir()) == []

@@ -35,3 +35,21 @@ def check(
     typer.echo(printable(f"{manifest}: {len(rows)} rows, {len(problems)} problems{f' ({kinds})' if kinds else ''}"))
     if problems:
         raise typer.Exit(1)
+
+
+@app.command()
+def preview(
+    manifest: Annotated[Path, typer.Argument(help="CSV of pictures with measured depth.")],
+    output: Annotated[Path, typer.Option(help="Sheet to write, .png or .jpg.")],
+    count: Annotated[int, typer.Option(help="Pictures to show, spread evenly over the manifest.")] = 12,
+    split: Annotated[str | None, typer.Option(help="Only rows of this split.")] = None,
+) -> None:
+    """Draw a contact sheet: pictures beside their depth, all in one scale of colours, over a histogram of depth."""
+    from lapdepth.cli.progress import printable
+    from lapdepth.data.manifest import read_manifest
+    from lapdepth.data.preview import choose, contact_sheet
+    from lapdepth.io.color import write_picture
+
+    rows = choose(read_manifest(manifest, split), count)
+    write_picture(output, contact_sheet(rows))
+    typer.echo(printable(f"{output}: {len(rows)} pictures of {manifest}"))
