@@ -1,8 +1,10 @@
 """`lapdepth data`: what it prints and how it ends."""
 
 import tarfile
+import zipfile
 
 import cv2
+import numpy as np
 import pytest
 
 from data.pictures import write_pictures
@@ -107,3 +109,23 @@ def test_preview_that_cannot_be(run, manifest, cwd, options, reason):
     assert (done.code, done.out, len(done.errors)) == (1, "", 1)
     assert reason in done.err
     assert list(cwd.iterdir()) == []
+
+
+def test_a_submission_of_the_benchmark(run, engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("lapdepth.data.kitti_benchmark.TEST_PICTURES", 1)
+    folder = tmp_path / "depth_selection/test_depth_prediction_anonymous"
+    noise(folder / "image/0000000000.png", 1, (352, 1216))
+    (folder / "intrinsics").mkdir()
+    (folder / "intrinsics/0000000000.txt").write_text("100 0 608 0 100 176 0 0 1")
+    done = run("data", "submission", tmp_path, "--output", tmp_path / "s.zip")
+    assert (done.code, done.out) == (0, f"{tmp_path / 's.zip'}: 1 pictures, fake, flip False\n")
+    with zipfile.ZipFile(tmp_path / "s.zip") as archive:
+        codes_read = cv2.imdecode(np.frombuffer(archive.read("0000000000.png"), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert codes_read.shape == (352, 1216)
+    assert (codes_read > 0).all()
+
+
+def test_the_selection_of_the_benchmark_is_missing(run, tmp_path):
+    done = run("data", "prepare", "kitti-selection", "--output", tmp_path)
+    assert (done.code, done.out, len(done.errors)) == (1, "", 1)
+    assert "unpack data_depth_selection.zip there" in done.err

@@ -7,10 +7,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from data.trees import NYU_SIZE, kitti_frame, nyu_labeled, nyu_sync, tum_sequence
+from data.trees import NYU_SIZE, codes, kitti_frame, noise, nyu_labeled, nyu_sync, tum_sequence
 from lapdepth.data.kitti_calibration import RAW_LIDAR_WARNING
 from lapdepth.data.manifest import load_sample, read_manifest
-from lapdepth.data.prepare import find_archives, prepare_kitti, prepare_nyu, prepare_tum
+from lapdepth.data.prepare import find_archives, prepare_kitti, prepare_kitti_selection, prepare_nyu, prepare_tum
 from lapdepth.errors import OutputError, ReadError
 
 TRAIN, TEST = "2011_09_26_drive_0001_sync", "2011_09_26_drive_0002_sync"
@@ -127,6 +127,24 @@ def test_a_hostile_archive_among_others(kitti, tmp_path):
     with pytest.raises(ReadError, match="is refused"):
         prepare_kitti([kitti], tmp_path / "kitti")
     assert list((tmp_path / "kitti").rglob("*")) == []
+
+
+def test_kitti_selection(tmp_path):
+    folder = tmp_path / "tree/depth_selection"
+    noise(folder / f"val_selection_cropped/image/{TRAIN}_image_0000000005_image_02.png", 1)
+    codes(folder / f"val_selection_cropped/groundtruth_depth/{TRAIN}_groundtruth_depth_0000000005_image_02.png", 2560)
+    codes(folder / f"val_selection_cropped/velodyne_raw/{TRAIN}_velodyne_raw_0000000005_image_02.png", 2560)
+    noise(folder / "test_depth_prediction_anonymous/image/0000000000.png", 1)
+    noise(folder / "test_depth_completion_anonymous/image/0000000000.png", 1)
+    (folder / "val_selection_cropped/intrinsics").mkdir()
+    (folder / f"val_selection_cropped/intrinsics/{TRAIN}_image_0000000005_image_02.txt").write_text("72 0 60 0 73 17 0 0 1")
+    pack(tmp_path / "tree", tmp_path / "data_depth_selection.zip")
+    root = tmp_path / "kitti"
+    prepare_kitti_selection([tmp_path / "data_depth_selection.zip"], root)
+    (row,) = read_manifest(root / "manifest_selection.csv")
+    assert (row.split, row.fy_px, load_sample(row).depth_m.max()) == ("val", 73, 10)
+    assert (root / "depth_selection/test_depth_prediction_anonymous/image/0000000000.png").is_file()
+    assert len([path for path in root.rglob("*") if path.is_file()]) == 5
 
 
 def test_nyu(tmp_path, monkeypatch):

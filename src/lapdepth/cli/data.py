@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lapdepth.cli import prepare
+
+if TYPE_CHECKING:
+    from lapdepth.camera import FloatArray, Intrinsics
+    from lapdepth.imaging import ByteArray
 
 app = typer.Typer(help="Check, preview and prepare data sets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(prepare.app, name="prepare")
@@ -53,3 +57,27 @@ def preview(
     rows = choose(read_manifest(manifest, split), count)
     write_picture(output, contact_sheet(rows))
     typer.echo(printable(f"{output}: {len(rows)} pictures of {manifest}"))
+
+
+@app.command()
+def submission(
+    root: Annotated[Path, typer.Argument(help="Folder that holds depth_selection/ of data_depth_selection.zip.")],
+    output: Annotated[Path, typer.Option(help="ZIP to write.")],
+    model: Annotated[str, typer.Option(help="Embedded name, model folder, .onnx file or hub id.")] = "default",
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture.")] = False,
+) -> None:
+    """Predict the 500 test pictures of KITTI's depth prediction benchmark: 16-bit PNG, value = metres x 256, in one ZIP."""
+    from functools import partial
+
+    from lapdepth.cli.progress import printable, progress_bar
+    from lapdepth.data.kitti_benchmark import write_submission
+    from lapdepth.inference.predictor import DepthPredictor
+
+    predictor = DepthPredictor.from_pretrained(model)
+
+    def predict(image: ByteArray, camera: Intrinsics) -> FloatArray:
+        return predictor(image, focal_px=camera.focal_px, flip=flip).depth_m
+
+    with progress_bar() as show:
+        count = write_submission(root, predict, output, partial(show, "predicting"))
+    typer.echo(printable(f"{output}: {count} pictures, {predictor.config.name}, flip {flip}"))

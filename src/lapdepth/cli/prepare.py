@@ -41,6 +41,17 @@ def kitti(
 
 
 @app.command()
+def kitti_selection(output: Output, archives: Archives = None, partial: Partial = False) -> None:
+    """KITTI's depth prediction benchmark: data_depth_selection.zip. CC BY-NC-SA 3.0."""
+    from lapdepth.cli.progress import progress_bar
+    from lapdepth.data.prepare import prepare_kitti_selection
+
+    with progress_bar() as show:
+        made = prepare_kitti_selection(archives or [], output, partial, show)
+    _tell(made)
+
+
+@app.command()
 def nyu(
     output: Output,
     archives: Archives = None,

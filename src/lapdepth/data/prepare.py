@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from lapdepth.data import kitti, nyu, tum
+from lapdepth.data import kitti, kitti_benchmark, nyu, tum
 from lapdepth.data.archives import PlaceOf, is_archive, list_members, unpack
 from lapdepth.data.folder import Recording, list_rows
 from lapdepth.data.kitti_calibration import RAW_LIDAR_WARNING, project_sweep, read_calibration, read_sweep, velodyne_projection
@@ -78,6 +78,22 @@ def prepare_kitti(
     listings = [kitti.eigen_rows(root, part, truth, cameras) for part in parts]
     listing = Listing([row for one in listings for row in one.rows], [path for one in listings for path in one.missing])
     return _written(root / ("manifest.csv" if truth == "annotated" else "manifest_lidar.csv"), listing.complete(allow_missing))
+
+
+def prepare_kitti_selection(
+    archives: Sequence[Path],
+    root: Path,
+    allow_missing: bool = False,
+    watch: Watch = lambda what, done, total: None,
+) -> Made:
+    """KITTI's depth prediction benchmark: its test pictures, and `manifest_selection.csv` of the validation selection.
+
+    Raises:
+        ReadError: The archive is damaged or hostile, or files are missing.
+        OutputError: A file cannot be written.
+    """
+    _unpack_all(archives, root, kitti_benchmark.place_of, watch)
+    return _written(root / "manifest_selection.csv", kitti_benchmark.selection_rows(root).complete(allow_missing))
 
 
 def prepare_nyu(
