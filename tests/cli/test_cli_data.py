@@ -37,6 +37,20 @@ def test_check_of_a_sound_manifest(run, manifest):
     assert (done.code, done.out, done.err) == (0, f"{manifest}: 4 rows, 0 problems\n", "")
 
 
+def test_check_of_two_manifests_together(run, manifest):
+    lines = manifest.read_text().splitlines()
+    test, train = manifest.with_name("test.csv"), manifest.with_name("train.csv")
+    test.write_text("\n".join(lines[:2]) + "\n")
+    train.write_text("\n".join([lines[0], lines[1].replace(",test,scene0", ",train,other")]) + "\n")
+    assert run("data", "check", test).code == run("data", "check", train).code == 0
+    done = run("data", "check", train, test)
+    assert done.code == 1
+    assert done.out.splitlines()[-2].startswith(
+        f"{test} row 1: {manifest.parent / '0.png'}: leak: looks like {train} row 1 of 'train'"
+    )
+    assert done.out.splitlines()[-1] == f"{train}, {test}: 2 rows, 2 problems (1 duplicate, 1 leak)"
+
+
 def test_check_of_what_is_no_manifest(run, tmp_path):
     (tmp_path / "m.csv").write_text("a,b\n1,2\n")
     for path, reason in ((tmp_path / "m.csv", "lacks the column image"), (tmp_path / "none.csv", "No such file")):

@@ -29,13 +29,13 @@ def sound(tmp_path):
 
 def problems(tmp_path, lines):
     write_manifest(tmp_path / "m.csv", lines, HEADER)
-    return [(found.row, found.kind, found.text) for found in check_rows(read_manifest(tmp_path / "m.csv"), jobs=2)]
+    return [(found.row + 1, found.kind, found.text) for found in check_rows(read_manifest(tmp_path / "m.csv"), jobs=2)]
 
 
 def test_nothing_wrong(sound, tmp_path):
     write_manifest(tmp_path / "m.csv", sound, HEADER)
     seen = []
-    assert check_rows(read_manifest(tmp_path / "m.csv"), lambda done, total: seen.append((done, total))) == []
+    assert check_rows(read_manifest(tmp_path / "m.csv"), watch=lambda done, total: seen.append((done, total))) == []
     assert seen == [(i, 5) for i in range(1, 6)]
 
 
@@ -205,4 +205,4 @@ def test_an_interrupted_check_stops(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        check_rows(read_manifest(path), stop, jobs=1)
+        check_rows(read_manifest(path), watch=stop, jobs=1)

@@ -19,10 +19,13 @@ app.add_typer(prepare.app, name="prepare")
 
 @app.command()
 def check(
-    manifest: Annotated[Path, typer.Argument(help="CSV of pictures with measured depth.")],
+    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="CSV of pictures with measured depth.")],
     jobs: Annotated[int, typer.Option(min=0, help="Threads that read; 0 is one for each processor.")] = 0,
 ) -> None:
-    """Read every file and name what is wrong: one line a problem, exit status 1 if there is any."""
+    """Read every file and name what is wrong: one line a problem, exit status 1 if there is any.
+
+    Give the manifests of training and test together, to find pictures that are in both.
+    """
     from collections import Counter
     from functools import partial
 
@@ -30,13 +33,16 @@ def check(
     from lapdepth.data.check import check_rows
     from lapdepth.data.manifest import read_manifest
 
-    rows = read_manifest(manifest)
+    read = [(manifest, read_manifest(manifest)) for manifest in manifests]
+    rows = [row for _, some in read for row in some]
+    places = [f"{f'{path} ' if len(read) > 1 else ''}row {i}" for path, some in read for i in range(1, len(some) + 1)]
     with progress_bar() as show:
-        problems = check_rows(rows, partial(show, "checking"), jobs)
+        problems = check_rows(rows, places, partial(show, "checking"), jobs)
     for problem in problems:
         typer.echo(printable(str(problem)))
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(problem.kind for problem in problems).items())
-    typer.echo(printable(f"{manifest}: {len(rows)} rows, {len(problems)} problems{f' ({kinds})' if kinds else ''}"))
+    names = ", ".join(map(str, manifests))
+    typer.echo(printable(f"{names}: {len(rows)} rows, {len(problems)} problems{f' ({kinds})' if kinds else ''}"))
     if problems:
         raise typer.Exit(1)
 

@@ -21,7 +21,6 @@ from lapdepth.camera import FloatArray
 from lapdepth.data.likeness import BITS, Hashes, find_alike, picture_hash
 from lapdepth.data.manifest import Row, read_depth
 from lapdepth.errors import LapDepthError
-from lapdepth.io.depth import read_codes
 from lapdepth.io.images import read_image
 
 MIN_MEDIAN_M, MAX_MEDIAN_M = 0.1, 150.0
@@ -43,20 +42,26 @@ class Problem:
     """One thing that is wrong.
 
     Attributes:
-        row: Number of the row, the first below the header being 1.
+        row: Index of the row, from 0.
+        place: What to call the row in messages, such as `row 3`.
         image: Its picture.
         kind: `missing`, `unreadable`, `size`, `empty`, `unit`, `camera`, `duplicate` or `leak`.
         text: What was found, what was expected.
     """
 
     row: int
+    place: str
     image: Path
     kind: str
     text: str
 
     def __str__(self) -> str:
         """One line."""
-        return f"row {self.row}: {self.image}: {self.kind}: {self.text}"
+        return f"{self.place}: {self.image}: {self.kind}: {self.text}"
+
+
+_Found = list[tuple[int, str, str]]
+"""Index of a row, kind and text of its problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +71,21 @@ class _Seen:
     likeness: Hashes
 
 
-def check_rows(rows: Sequence[Row], watch: Callable[[int, int], None] = lambda done, total: None, jobs: int = 0) -> list[Problem]:
-    """All problems of a manifest's rows, in the order of the rows.
+def check_rows(
+    rows: Sequence[Row],
+    places: Sequence[str] | None = None,
+    watch: Callable[[int, int], None] = lambda done, total: None,
+    jobs: int = 0,
+) -> list[Problem]:
+    """All problems of the rows of one or several manifests, in the order of the rows.
 
     Args:
         rows: Of `read_manifest`, all splits.
+        places: What to call each row; `None` is `row 1` and so on, the first below the header being 1.
         watch: Called with the number of rows read and of all.
         jobs: Threads that read; 0 is one for each processor.
     """
+    places = [f"row {i + 1}" for i in range(len(rows))] if places is None else places
     seen: list[_Seen] = []
     pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
     try:
@@ -82,9 +94,11 @@ def check_rows(rows: Sequence[Row], watch: Callable[[int, int], None] = lambda d
             watch(len(seen), len(rows))
     finally:
         pool.shutdown(cancel_futures=True)
-    problems = [Problem(i + 1, rows[i].image, *found) for i, one in enumerate(seen) for found in one.found]
-    problems += _mixed_units(rows) + _duplicates(rows, seen) + _shared_scenes(rows) + _alike(rows, seen)
-    return sorted(problems, key=lambda problem: problem.row)
+    found = [(i, *what) for i, one in enumerate(seen) for what in one.found]
+    found += _mixed_units(rows)
+    for look in (_duplicates, _shared_scenes, _alike):
+        found += look(rows, seen, places)
+    return [Problem(i, places[i], rows[i].image, kind, text) for i, kind, text in sorted(found, key=lambda one: one[0])]
 
 
 def _inspect(row: Row) -> _Seen:
@@ -101,7 +115,7 @@ def _inspect(row: Row) -> _Seen:
     try:
         depth_m = read_depth(row.depth, row.units_per_metre)
         dense_m = None if row.dense_depth is None else read_depth(row.dense_depth, row.units_per_metre)
-        saturated = float((read_codes(row.depth) == 65535).mean())
+        saturated = float((depth_m == np.float32(65535) / np.float32(row.units_per_metre)).mean())
     except LapDepthError as error:
         return _Seen([*found, ("unreadable", str(error))], digest, picture_hash(image))
     for path, array in ((row.depth, depth_m), (row.dense_depth, dense_m)):
@@ -147,53 +161,51 @@ def _depth(row: Row, depth_m: FloatArray, dense_m: FloatArray | None, saturated:
     return [("unit", text) for text in found]
 
 
-def _mixed_units(rows: Sequence[Row]) -> list[Problem]:
+def _mixed_units(rows: Sequence[Row]) -> _Found:
     """Maps of one folder with different units: one of them is wrong, most likely the rarer."""
     counts: dict[Path, Counter[float]] = {}
     for row in rows:
         counts.setdefault(row.depth.parent, Counter())[row.units_per_metre] += 1
-    problems = []
+    found = []
     for i, row in enumerate(rows):
         usual, _ = counts[row.depth.parent].most_common(1)[0]
         if row.units_per_metre != usual:
-            text = f"{row.units_per_metre:g} units per metre, most of {row.depth.parent} have {usual:g}"
-            problems.append(Problem(i + 1, row.image, "unit", text))
-    return problems
+            found.append((i, "unit", f"{row.units_per_metre:g} units per metre, most of {row.depth.parent} have {usual:g}"))
+    return found
 
 
-def _duplicates(rows: Sequence[Row], seen: Sequence[_Seen]) -> list[Problem]:
+def _duplicates(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str]) -> _Found:
     """A picture that is listed twice in one split, byte for byte, or a depth map that two pictures share."""
-    problems: list[Problem] = []
+    found = []
     pictures: dict[tuple[str, bytes], int] = {}
     depths: dict[Path, int] = {}
     for i, (row, one) in enumerate(zip(rows, seen, strict=True)):
         first = pictures.setdefault((row.split, one.digest), i) if one.digest else i
         if first != i:
-            problems.append(Problem(i + 1, row.image, "duplicate", f"the same picture as row {first + 1}, {rows[first].image}"))
+            found.append((i, "duplicate", f"the same picture as {places[first]}, {rows[first].image}"))
         other = depths.setdefault(row.depth, i)
         if other != i and first == i:
-            problems.append(
-                Problem(i + 1, row.image, "duplicate", f"shares {row.depth} with row {other + 1}, {rows[other].image}")
-            )
-    return problems
+            found.append((i, "duplicate", f"shares {row.depth} with {places[other]}, {rows[other].image}"))
+    return found
 
 
-def _shared_scenes(rows: Sequence[Row]) -> list[Problem]:
-    problems: list[Problem] = []
+def _shared_scenes(rows: Sequence[Row], _: Sequence[_Seen], places: Sequence[str]) -> _Found:
+    """Scenes in two splits, each told once."""
+    found = []
     first: dict[str, int] = {}
     told: set[tuple[str, str]] = set()
     for i, row in enumerate(rows):
-        before = rows[first.setdefault(row.scene, i)]
-        if row.scene and before.split != row.split and (row.scene, row.split) not in told:
+        before = first.setdefault(row.scene, i)
+        if row.scene and rows[before].split != row.split and (row.scene, row.split) not in told:
             told.add((row.scene, row.split))
-            text = f"scene '{row.scene}' is in '{row.split}' and, from row {first[row.scene] + 1} on, in '{before.split}'"
-            problems.append(Problem(i + 1, row.image, "leak", text))
-    return problems
+            text = f"scene '{row.scene}' is in '{row.split}' and, from {places[before]} on, in '{rows[before].split}'"
+            found.append((i, "leak", text))
+    return found
 
 
-def _alike(rows: Sequence[Row], seen: Sequence[_Seen]) -> list[Problem]:
+def _alike(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str]) -> _Found:
     """Pictures of one split that are all but those of another."""
-    problems: list[Problem] = []
+    found = []
     members: dict[str, list[int]] = {}
     for i, row in enumerate(rows):
         members.setdefault(row.split, []).append(i)
@@ -203,6 +215,6 @@ def _alike(rows: Sequence[Row], seen: Sequence[_Seen]) -> list[Problem]:
         own, others = (np.stack([seen[i].likeness for i in some]) for some in (members[split], earlier))
         for a, b, bits in find_alike(own, others):
             i, j = members[split][a], earlier[b]
-            text = f"looks like row {j + 1} of '{rows[j].split}', {rows[j].image} ({bits} of {BITS} bits of the hash differ)"
-            problems.append(Problem(i + 1, rows[i].image, "leak", text))
-    return problems
+            text = f"looks like {places[j]} of '{rows[j].split}', {rows[j].image} ({bits} of {BITS} bits of the hash differ)"
+            found.append((i, "leak", text))
+    return found
