@@ -26,7 +26,7 @@ def test_check_names_each_problem_and_fails(run, manifest):
     done = run("data", "check", manifest)
     lines = done.out.splitlines()
     assert (done.code, done.err) == (1, "")
-    assert lines[1] == f"row 3: {manifest.parent / '2.png'}: missing: {manifest.parent / '2-depth.png'} does not exist"
+    assert lines[1] == f"row 3: {manifest.parent / '2.png'}: missing: there is no file {manifest.parent / '2-depth.png'}"
     assert len(leaky(done)) == 2
     assert lines[-1] == f"{manifest}: 4 rows, 3 problems (2 leak, 1 missing)"
 

@@ -47,6 +47,10 @@ def spoil_missing_dense(folder, lines):
     lines[2][9] = "nosuch.png"
 
 
+def spoil_name(folder, lines):
+    lines[2][0] = "a" * 5000
+
+
 def spoil_picture(folder, lines):
     (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:200])
 
@@ -110,8 +114,9 @@ def spoil_shared_depth(folder, lines):
 @pytest.mark.parametrize(
     ("spoil", "kind", "reason"),
     [
-        (spoil_missing_depth, "missing", "2-depth.png does not exist"),
-        (spoil_missing_dense, "missing", "nosuch.png does not exist"),
+        (spoil_missing_depth, "missing", "there is no file"),
+        (spoil_missing_dense, "missing", "nosuch.png"),
+        (spoil_name, "unreadable", "File name too long"),
         (spoil_picture, "unreadable", "cannot decode"),
         (spoil_depth, "unreadable", "is not a PNG"),
         (spoil_size, "size", "is (61, 100), the picture (60, 100)"),

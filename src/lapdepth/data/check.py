@@ -103,10 +103,10 @@ def check_rows(
 
 def _inspect(row: Row) -> _Seen:
     nothing = np.zeros(BITS, np.bool_)
-    gone = [path for path in (row.image, row.depth, row.dense_depth) if path is not None and not path.is_file()]
-    if gone:
-        return _Seen([("missing", f"{path} does not exist") for path in gone], b"", nothing)
     try:
+        gone = [path for path in (row.image, row.depth, row.dense_depth) if path is not None and not path.is_file()]
+        if gone:
+            return _Seen([("missing", f"there is no file {path}") for path in gone], b"", nothing)
         image = read_image(row.image).rgb
         digest = hashlib.blake2b(row.image.read_bytes(), digest_size=16).digest()
     except (LapDepthError, OSError) as error:
