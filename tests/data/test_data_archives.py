@@ -12,7 +12,7 @@ import pytest
 from lapdepth.data.archives import Limits, list_members, unpack
 from lapdepth.errors import OutputError, ReadError
 
-FILES = {"a/1.png": b"one", "a/2.png": b"two!", "b/3.txt": b"three", "b/": b"", "empty.png": b""}
+FILES = {"./": b"", "a/1.png": b"one", "a/2.png": b"two!", "b/3.txt": b"three", "b/": b"", "empty.png": b""}
 
 
 def everything(name):
@@ -104,6 +104,14 @@ def test_names_that_lead_elsewhere(tmp_path, out, kind, name):
     with pytest.raises(ReadError, match="is refused"):  # not wanted, and refused all the same
         list_members(path, lambda name: None)
     assert there(out) == {}
+
+
+@pytest.mark.parametrize("kind", ["x.zip", "x.tgz"])
+def test_folders_are_members_too(tmp_path, kind):
+    with pytest.raises(ReadError, match="leads out of the folder"):
+        list_members(make(tmp_path / kind, {"../../x/": b""}), everything)
+    with pytest.raises(ReadError, match="more in the archive"):
+        list_members(make(tmp_path / kind, {f"{i}/": b"" for i in range(9)}), everything, Limits(members=5))
 
 
 def test_a_zero_byte_hides_no_name(tmp_path):

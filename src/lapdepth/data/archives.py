@@ -7,31 +7,16 @@ appears under its name when it is complete; one that is there with the right siz
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
 import shutil
-import stat
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, cast
+from typing import IO
 
+from lapdepth.data.archive_formats import damage, list_heads, open_members
 from lapdepth.errors import OutputError, ReadError
 from lapdepth.io.files import atomic_path
-
-SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
-
-_OPENERS: dict[str, Callable[..., Any]] = {".tgz": gzip.open, ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-_MAX_PIECE = 2**24
-_DECODING = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
-    *(EOFError, NotImplementedError, ValueError, OSError),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +53,6 @@ class Member:
     size_bytes: int
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a file's name is that of an archive."""
-    return path.name.lower().endswith(SUFFIXES)
-
-
 def list_members(archive: Path, place_of: PlaceOf, limits: Limits = LIMITS) -> list[Member]:
     """The wanted members of an archive, all of whose members are harmless.
 
@@ -82,9 +62,9 @@ def list_members(archive: Path, place_of: PlaceOf, limits: Limits = LIMITS) -> l
     found: list[Member] = []
     places: set[str] = set()
     count = total_bytes = 0
-    with _damage(archive):
+    with damage(archive):
         archive_bytes = archive.stat().st_size
-        for name, size_bytes, fault in _heads(archive):
+        for name, size_bytes, fault in list_heads(archive):
             count, total_bytes = count + 1, total_bytes + size_bytes
             fault = fault or _name_fault(name)
             if fault is None and (count > limits.members or size_bytes > limits.member_bytes or total_bytes > limits.total_bytes):
@@ -125,7 +105,7 @@ def unpack(archive: Path, members: list[Member], output: Path) -> Iterator[bool]
     for _ in range(len(members) - len(missing)):
         yield False
     wanted = {member.name: member for member in missing}
-    with _damage(archive), closing(_streams(archive, wanted)) as streams:
+    with damage(archive), closing(open_members(archive, wanted)) as streams:
         for name, stream in streams:
             member = wanted.pop(name)
             target = output / member.place
@@ -155,7 +135,7 @@ def _write(archive: Path, stream: IO[bytes], member: Member, target: Path) -> No
 
 def _read(archive: Path, stream: IO[bytes], count: int) -> bytes:
     """Errors of reading, told from those of writing."""
-    with _damage(archive):
+    with damage(archive):
         return stream.read(count)
 
 
@@ -166,95 +146,11 @@ def _is_there(path: Path, size_bytes: int) -> bool:
         return False
 
 
-def _heads(archive: Path) -> Iterator[tuple[str, int, str | None]]:
-    """Name, unpacked size and fault of each member that is not a folder."""
-    if _is_zip(archive):
-        with zipfile.ZipFile(archive) as file:
-            for info in file.infolist():
-                kind = stat.S_IFMT(info.external_attr >> 16)
-                if info.is_dir():
-                    continue
-                fault = None
-                if kind not in (0, stat.S_IFREG):
-                    fault = "a link or a device"
-                elif info.flag_bits & 1:
-                    fault = "it is encrypted"
-                # ZipFile cuts names at a zero byte; what stood there decides.
-                yield info.orig_filename, info.file_size, fault
-        return
-    with _open_tar(archive) as tar:
-        for member in tar:
-            if not member.isdir():
-                yield member.name, member.size, None if member.isreg() and not member.issparse() else "a link or a device"
-        # Without this, a plain TAR that broke off between two members looks whole.
-        tar.fileobj.seek(tar.offset)
-        if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise tarfile.ReadError("it has no end")
-
-
-def _streams(archive: Path, wanted: dict[str, Member]) -> Generator[tuple[str, IO[bytes]], None, None]:
-    """Open streams of the wanted members, in the order of the archive; `wanted` shrinks meanwhile."""
-    if not wanted:
-        return
-    if _is_zip(archive):
-        with zipfile.ZipFile(archive) as file:
-            for info in file.infolist():
-                if info.orig_filename in wanted:
-                    with file.open(info) as stream:
-                        yield info.orig_filename, stream
-        return
-    with _open_tar(archive) as tar:
-        for member in tar:
-            if member.isreg() and member.name in wanted and (found := tar.extractfile(member)) is not None:
-                with found:
-                    yield member.name, found
-
-
-def _is_zip(archive: Path) -> bool:
-    return archive.name.lower().endswith(".zip")
-
-
 def _name_fault(name: str) -> str | None:
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts:
+    if not name or name.startswith("/") or ".." in PurePosixPath(name).parts:
         return "its name leads out of the folder"
     if "\\" in name or ":" in name or not name.isprintable():
         return "its name has a backslash, a colon or a control character"
     if len(name) > 1000:
         return "its name is too long"
     return None
-
-
-@contextmanager
-def _damage(archive: Path) -> Iterator[None]:
-    """What the decoders raise on damaged or foreign bytes becomes one `ReadError`."""
-    try:
-        yield
-    except (ReadError, OutputError):
-        raise
-    except _DECODING as error:
-        reason = str(getattr(error, "strerror", None) or error) or type(error).__name__
-        raise ReadError(f"cannot read {archive}: {reason.splitlines()[0]}; download it again") from error
-
-
-class _Bounded:
-    """An unpacked TAR that refuses to be read in large pieces: a header may claim any size, and tarfile reads it at once."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.seek, self.tell, self.close = file.seek, file.tell, file.close
-
-    def read(self, count: int) -> bytes:
-        if not 0 <= count <= _MAX_PIECE:
-            raise tarfile.ReadError(f"a header of {count:,} bytes")
-        return self._file.read(count)
-
-
-@contextmanager
-def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
-    opener = _OPENERS.get(archive.suffix.lower(), open)
-    with (
-        closing(_Bounded(cast("IO[bytes]", opener(archive, "rb")))) as file,
-        tarfile.open(fileobj=cast("IO[bytes]", file), mode="r:") as tar,
-    ):
-        yield tar

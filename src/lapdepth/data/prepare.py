@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from lapdepth.data import kitti, kitti_benchmark, nyu, tum
-from lapdepth.data.archives import PlaceOf, is_archive, list_members, unpack
+from lapdepth.data.archive_formats import is_archive
+from lapdepth.data.archives import PlaceOf, list_members, unpack
 from lapdepth.data.folder import Recording, list_rows
 from lapdepth.data.kitti_calibration import RAW_LIDAR_WARNING, project_sweep, read_calibration, read_sweep, velodyne_projection
 from lapdepth.data.lists import Listing, read_list, read_pairs
