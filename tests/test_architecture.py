@@ -27,7 +27,7 @@ ROWS = {
 TORCH = {"model", "training", "export", "data/loader.py", "inference/torch_engine.py"}
 """Where PyTorch may be imported at the head of a file; `export/` and others import it only when they run."""
 
-ONE_FILE = {"OpenEXR": "io/exr.py", "huggingface_hub": "zoo.py", "rich": None, "typer": None}
+ONE_FILE = {"OpenEXR": "io/exr.py", "h5py": "data/nyu.py", "huggingface_hub": "zoo.py", "rich": None, "typer": None}
 """Optional packages that live in one file; `None`: only in cli/ and training/report.py."""
 
 

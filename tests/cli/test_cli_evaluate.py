@@ -156,3 +156,35 @@ def test_missing_picture(run, engine, manifest):
     done = run("evaluate", "--manifest", manifest, "--protocol", "plain")
     assert (done.code, done.out, len(done.errors)) == (1, "", 1)
     assert "b.png: No such file" in done.errors[0]
+
+
+def test_saved_predictions(run, manifest, tmp_path, monkeypatch):
+    monkeypatch.setattr("lapdepth.inference.predictor.open_engine", None)  # no model is opened
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    for name in "abc":
+        cv2.imwrite(str(saved / f"{name}_depth.png"), np.full((96, 128), 2 * 256, np.uint16))
+    options = ("--predictions", saved, "--units", 256, "--split", "test")
+    data, out = scored(run, manifest, *options)
+    assert data["metrics"]["abs_rel"] == pytest.approx(0.25)
+    assert data["model"] == f"{saved} (depth, not aligned)"
+    assert data["predictions"] == {"kind": "depth", "units": 256, "alignment": "none"}
+    assert "(depth, not aligned), protocol plain" in out
+    data, out = scored(run, manifest, *options, "--align", "median")
+    assert data["metrics"]["abs_rel"] == pytest.approx(0)
+    assert "(depth, aligned by the median of each picture)" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ([], "3 of 3 pictures have no prediction"),
+        (["--flip"], "--flip is for models"),
+        (["--align", "best"], "alignment of the predictions is 'best'"),
+        (["--kind", "disparity"], "kind of the predictions is 'disparity'"),
+    ],
+)
+def test_saved_predictions_that_cannot_be_scored(run, manifest, tmp_path, options, reason):
+    done = run("evaluate", "--manifest", manifest, "--protocol", "plain", "--predictions", tmp_path / "none", *options)
+    assert (done.code, done.out, len(done.errors)) == (1, "", 1)
+    assert reason in done.err

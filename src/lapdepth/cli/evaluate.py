@@ -22,9 +22,17 @@ def evaluate(
     fold: Annotated[str | None, typer.Option(metavar="K/N", help="Only block K of N blocks of scenes, K from 0.")] = None,
     cap: Annotated[float | None, typer.Option(help="Farthest depth scored, in metres.")] = None,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture.")] = False,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Score what another tool saved in this folder (PNG, NPZ, NPY), not a model.")
+    ] = None,
+    kind: Annotated[str, typer.Option(help="Of --predictions: depth or inverse.")] = "depth",
+    units: Annotated[float | None, typer.Option(help="Of --predictions: values for one metre; 256 for KITTI's PNG.")] = None,
+    align: Annotated[
+        str, typer.Option(help="Of --predictions: none, median, scale or scale-shift, picture by picture.")
+    ] = "none",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers here.")] = None,
 ) -> None:
-    """Score a model on pictures with measured depth. The manifest's focal lengths are given to the model."""
+    """Score a model, which is given the manifest's focal lengths, or saved predictions, on pictures with measured depth."""
     import re
 
     from rich.console import Console
@@ -34,7 +42,6 @@ def evaluate(
     from lapdepth.errors import ConfigError
     from lapdepth.evaluation.evaluate import evaluate as score
     from lapdepth.evaluation.protocols import find_protocol
-    from lapdepth.inference.predictor import DepthPredictor
     from lapdepth.io.files import write_json
 
     rules = find_protocol(protocol)
@@ -44,22 +51,34 @@ def evaluate(
         if match is None:
             raise ConfigError(f"--fold is '{fold}'; expected K/N, such as 0/5")
         rows = divide(rows, int(match[1]), int(match[2]))[1]
-    predictor = DepthPredictor.from_pretrained(model)
-
-    def predict(image: ByteArray, camera: Intrinsics) -> tuple[FloatArray, FloatArray | None]:
-        result = predictor(image, focal_px=camera.focal_px, flip=flip)
-        return result.depth_m, result.confidence
-
     console = Console(stderr=True)
     shown = track(rows, "evaluating", console=console, transient=True, disable=not console.is_terminal)
-    samples = (load_sample(row) for row in shown)
-    done = score(predict, samples, rules, cap)
-    _print(done, predictor.config.name, flip)
+    notes: dict[str, object] = {}
+    if predictions is not None:
+        from lapdepth.evaluation.saved import Coding, SavedPredictions
+
+        if flip:
+            raise ConfigError("--flip is for models; saved predictions are scored as they are")
+        coding = Coding(kind, units, align)
+        saved = SavedPredictions(predictions, rows, manifest.parent, coding, rules, cap)
+        done, name = score(saved, saved.samples(shown), rules, cap), f"{predictions} ({coding})"
+        notes = {"predictions": {"kind": kind, "units": units, "alignment": align}}
+    else:
+        from lapdepth.inference.predictor import DepthPredictor
+
+        predictor = DepthPredictor.from_pretrained(model)
+
+        def predict(image: ByteArray, camera: Intrinsics) -> tuple[FloatArray, FloatArray | None]:
+            result = predictor(image, focal_px=camera.focal_px, flip=flip)
+            return result.depth_m, result.confidence
+
+        done, name = score(predict, (load_sample(row) for row in shown), rules, cap), predictor.config.name
+    _print(done, name, flip)
     if json_file is not None:
         write_json(
             json_file,
             {
-                "model": predictor.config.name,
+                "model": name,
                 "protocol": done.protocol,
                 "cap_m": done.cap_m if math.isfinite(done.cap_m) else None,
                 "flip": flip,
@@ -67,6 +86,7 @@ def evaluate(
                 "metrics": done.metrics,
                 "confidence": _confidence(done),
                 "per_image": done.per_image,
+                **notes,
             },
         )
 

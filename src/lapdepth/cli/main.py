@@ -8,7 +8,7 @@ import sys
 import typer
 
 from lapdepth import __version__
-from lapdepth.cli import convert, evaluate, export, info, inspect, predict, train
+from lapdepth.cli import convert, data, evaluate, export, info, inspect, predict, train
 from lapdepth.errors import LapDepthError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 for command in (predict.predict, info.info, inspect.inspect, convert.convert, export.export, train.train, evaluate.evaluate):
     app.command()(command)
+app.add_typer(data.app, name="data")
 
 
 def _print_version(wanted: bool) -> None:

@@ -14,8 +14,11 @@ published gradient loss; it is never scored. Further columns are ignored.
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import math
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +28,7 @@ from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.data.sample import Sample
 from lapdepth.errors import ConfigError, ReadError
 from lapdepth.io.depth import read_codes
+from lapdepth.io.files import write_bytes
 from lapdepth.io.images import read_image
 
 COLUMNS = ("image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split")
@@ -72,6 +76,26 @@ def read_manifest(path: Path, split: str | None = None) -> list[Row]:
     if not rows:
         raise ConfigError(f"{path} has no row of split '{split}'; it has {', '.join(splits) or 'no rows at all'}")
     return rows
+
+
+def write_manifest(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows so that `read_manifest` gives them back; the paths become relative to the CSV's folder.
+
+    Raises:
+        OutputError: The file cannot be written; what was there stays.
+    """
+    dense = any(row.dense_depth is not None for row in rows)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((*COLUMNS, "scene", *(["dense_depth"] if dense else [])))
+    for row in rows:
+        numbers = (f"{value:.10g}" for value in (row.units_per_metre, row.fx_px, row.fy_px, row.cx_px, row.cy_px))
+        files = [
+            Path(os.path.relpath(file, path.parent)).as_posix() if file else ""
+            for file in (row.image, row.depth, row.dense_depth)
+        ]
+        writer.writerow((*files[:2], *numbers, row.split, row.scene, *(files[2:] if dense else [])))
+    write_bytes(path, text.getvalue().encode())
 
 
 def divide(rows: list[Row], fold: int, folds: int) -> tuple[list[Row], list[Row]]:

@@ -95,7 +95,7 @@ def compare(image_rgb: ByteArray, colored: ByteArray, near_m: float, far_m: floa
         raise InputError(f"colours run from {near_m} to {far_m} m; expected 0 < near_m < far_m")
     height, width = image_rgb.shape[:2]
     both = np.concatenate([image_rgb, colored], axis=0 if width > WIDE_ASPECT * height else 1)
-    return np.concatenate([both, _bar(both.shape[1], both.shape[0], near_m, far_m)], axis=0)
+    return np.concatenate([both, color_bar(both.shape[1], both.shape[0], near_m, far_m)], axis=0)
 
 
 def write_picture(path: Path, rgb: ByteArray) -> None:
@@ -121,8 +121,8 @@ def _colors(depth_m: FloatArray, near_m: float, far_m: float) -> ByteArray:
     return rgb
 
 
-def _bar(width: int, height: int, near_m: float, far_m: float) -> ByteArray:
-    """A strip of colour over its labels, for a picture of `width` x `height`."""
+def color_bar(width: int, height: int, near_m: float, far_m: float) -> ByteArray:
+    """A strip of colour over its labels in metres, (bar, width, 3) uint8 RGB, for a picture of `width` x `height`."""
     text = max(9, round(math.sqrt(width * height) / 60))  # height of a digit in pixels
     scale, line = text / 22, max(1, text // 10)  # a digit of this font is 22 pixels high at scale 1
     bar = np.full((text * 7 // 2, width, 3), _BACKGROUND, np.uint8)

@@ -1,0 +1,89 @@
+"""`lapdepth data`: check, preview and prepare data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lapdepth.cli import prepare
+
+if TYPE_CHECKING:
+    from lapdepth.camera import FloatArray, Intrinsics
+    from lapdepth.imaging import ByteArray
+
+app = typer.Typer(help="Check, preview and prepare data sets.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(prepare.app, name="prepare")
+
+
+@app.command()
+def check(
+    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="CSV of pictures with measured depth.")],
+    jobs: Annotated[int, typer.Option(min=0, help="Threads that read; 0 is one for each processor.")] = 0,
+) -> None:
+    """Read every file and name what is wrong: one line a problem, exit status 1 if there is any.
+
+    Give the manifests of training and test together, to find pictures that are in both.
+    """
+    from collections import Counter
+    from functools import partial
+
+    from lapdepth.cli.progress import printable, progress_bar
+    from lapdepth.data.check import check_rows
+    from lapdepth.data.manifest import read_manifest
+
+    read = [(manifest, read_manifest(manifest)) for manifest in manifests]
+    rows = [row for _, some in read for row in some]
+    places = [f"{f'{path} ' if len(read) > 1 else ''}row {i}" for path, some in read for i in range(1, len(some) + 1)]
+    with progress_bar() as show:
+        problems = check_rows(rows, places, partial(show, "checking"), jobs)
+    for problem in problems:
+        typer.echo(printable(str(problem)))
+    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(problem.kind for problem in problems).items())
+    names = ", ".join(map(str, manifests))
+    typer.echo(printable(f"{names}: {len(rows)} rows, {len(problems)} problems{f' ({kinds})' if kinds else ''}"))
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def preview(
+    manifest: Annotated[Path, typer.Argument(help="CSV of pictures with measured depth.")],
+    output: Annotated[Path, typer.Option(help="Sheet to write, .png or .jpg.")],
+    count: Annotated[int, typer.Option(help="Pictures to show, spread evenly over the manifest.")] = 12,
+    split: Annotated[str | None, typer.Option(help="Only rows of this split.")] = None,
+) -> None:
+    """Draw a contact sheet: pictures beside their depth, all in one scale of colours, over a histogram of depth."""
+    from lapdepth.cli.progress import printable
+    from lapdepth.data.manifest import read_manifest
+    from lapdepth.data.preview import choose, contact_sheet
+    from lapdepth.io.color import write_picture
+
+    rows = choose(read_manifest(manifest, split), count)
+    write_picture(output, contact_sheet(rows))
+    typer.echo(printable(f"{output}: {len(rows)} pictures of {manifest}"))
+
+
+@app.command()
+def submission(
+    root: Annotated[Path, typer.Argument(help="Folder that holds depth_selection/ of data_depth_selection.zip.")],
+    output: Annotated[Path, typer.Option(help="ZIP to write.")],
+    model: Annotated[str, typer.Option(help="Embedded name, model folder, .onnx file or hub id.")] = "default",
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture.")] = False,
+) -> None:
+    """Predict the 500 test pictures of KITTI's depth prediction benchmark: 16-bit PNG, value = metres x 256, in one ZIP."""
+    from functools import partial
+
+    from lapdepth.cli.progress import printable, progress_bar
+    from lapdepth.data.kitti_benchmark import write_submission
+    from lapdepth.inference.predictor import DepthPredictor
+
+    predictor = DepthPredictor.from_pretrained(model)
+
+    def predict(image: ByteArray, camera: Intrinsics) -> FloatArray:
+        return predictor(image, focal_px=camera.focal_px, flip=flip).depth_m
+
+    with progress_bar() as show:
+        count = write_submission(root, predict, output, partial(show, "predicting"))
+    typer.echo(printable(f"{output}: {count} pictures, {predictor.config.name}, flip {flip}"))

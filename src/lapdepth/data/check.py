@@ -1,0 +1,220 @@
+"""What is wrong with a manifest's files, found before a training run finds it.
+
+Every row is read as training reads it. What is looked for: files that are missing or unreadable, sizes that differ, depth
+without measurements, a unit or a camera that can hardly be right, pictures listed twice, and pictures or scenes that are in more
+than one split.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lapdepth.camera import FloatArray
+from lapdepth.data.likeness import BITS, Hashes, find_alike, picture_hash
+from lapdepth.data.manifest import Row, read_depth
+from lapdepth.errors import LapDepthError
+from lapdepth.io.images import read_image
+
+MIN_MEDIAN_M, MAX_MEDIAN_M = 0.1, 150.0
+"""Where the middle of a measured depth map may lie."""
+MIN_MEASURED = 1e-4
+"""Least share of pixels with depth; a single LiDAR sweep has 5 %."""
+MAX_SATURATED = 0.01
+"""Largest share of pixels with the highest code, which some sensors write for "not measured"."""
+FOCAL_SHARES = (0.2, 10.0)
+"""Least and largest focal length as a share of the picture's width: 136 and 6 degrees of view."""
+MAX_OFF_CENTER = 0.25
+"""How far the principal point may lie from the middle, as a share of the picture's width and height."""
+MAX_DENSE_RATIO = 1.25
+"""How far the median of filled-in depth over measured depth may be from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        row: Index of the row, from 0.
+        place: What to call the row in messages, such as `row 3`.
+        image: Its picture.
+        kind: `missing`, `unreadable`, `size`, `empty`, `unit`, `camera`, `duplicate` or `leak`.
+        text: What was found, what was expected.
+    """
+
+    row: int
+    place: str
+    image: Path
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.place}: {self.image}: {self.kind}: {self.text}"
+
+
+_Found = list[tuple[int, str, str]]
+"""Index of a row, kind and text of its problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    found: list[tuple[str, str]]
+    digest: bytes
+    likeness: Hashes
+
+
+def check_rows(
+    rows: Sequence[Row],
+    places: Sequence[str] | None = None,
+    watch: Callable[[int, int], None] = lambda done, total: None,
+    jobs: int = 0,
+) -> list[Problem]:
+    """All problems of the rows of one or several manifests, in the order of the rows.
+
+    Args:
+        rows: Of `read_manifest`, all splits.
+        places: What to call each row; `None` is `row 1` and so on, the first below the header being 1.
+        watch: Called with the number of rows read and of all.
+        jobs: Threads that read; 0 is one for each processor.
+    """
+    places = [f"row {i + 1}" for i in range(len(rows))] if places is None else places
+    seen: list[_Seen] = []
+    pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
+    try:
+        for one in pool.map(_inspect, rows):
+            seen.append(one)
+            watch(len(seen), len(rows))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    found = [(i, *what) for i, one in enumerate(seen) for what in one.found]
+    found += _mixed_units(rows)
+    for look in (_duplicates, _shared_scenes, _alike):
+        found += look(rows, seen, places)
+    return [Problem(i, places[i], rows[i].image, kind, text) for i, kind, text in sorted(found, key=lambda one: one[0])]
+
+
+def _inspect(row: Row) -> _Seen:
+    nothing = np.zeros(BITS, np.bool_)
+    try:
+        gone = [path for path in (row.image, row.depth, row.dense_depth) if path is not None and not path.is_file()]
+        if gone:
+            return _Seen([("missing", f"there is no file {path}") for path in gone], b"", nothing)
+        image = read_image(row.image).rgb
+        digest = hashlib.blake2b(row.image.read_bytes(), digest_size=16).digest()
+    except (LapDepthError, OSError) as error:
+        return _Seen([("unreadable", str(error))], b"", nothing)
+    found = _camera(row, *image.shape[:2])
+    try:
+        depth_m = read_depth(row.depth, row.units_per_metre)
+        dense_m = None if row.dense_depth is None else read_depth(row.dense_depth, row.units_per_metre)
+        saturated = float((depth_m == np.float32(65535) / np.float32(row.units_per_metre)).mean())
+    except LapDepthError as error:
+        return _Seen([*found, ("unreadable", str(error))], digest, picture_hash(image))
+    for path, array in ((row.depth, depth_m), (row.dense_depth, dense_m)):
+        if array is not None and array.shape != image.shape[:2]:
+            found.append(("size", f"{path} is {array.shape}, the picture {image.shape[:2]}; they must be of one size"))
+    return _Seen([*found, *_depth(row, depth_m, dense_m, saturated)], digest, picture_hash(image))
+
+
+def _camera(row: Row, height: int, width: int) -> list[tuple[str, str]]:
+    least, largest = (share * width for share in FOCAL_SHARES)
+    found = []
+    if not (least <= row.fx_px <= largest and 0.5 <= row.fy_px / row.fx_px <= 2):
+        found.append(
+            f"focal lengths are {row.fx_px:g} and {row.fy_px:g} px for a width of {width}; expected {least:g} to {largest:g} px"
+        )
+    off = (abs(row.cx_px - (width - 1) / 2) / width, abs(row.cy_px - (height - 1) / 2) / height)
+    if not max(off) <= MAX_OFF_CENTER:
+        found.append(
+            f"principal point is ({row.cx_px:g}, {row.cy_px:g}) in a picture of {width}x{height}; expected it near the middle. "
+            "Are the numbers those of another size?"
+        )
+    return [("camera", text) for text in found]
+
+
+def _depth(row: Row, depth_m: FloatArray, dense_m: FloatArray | None, saturated: float) -> list[tuple[str, str]]:
+    measured = depth_m[depth_m > 0]
+    if measured.size <= MIN_MEASURED * depth_m.size:
+        return [("empty", f"{row.depth} has {measured.size} of {depth_m.size} pixels measured")]
+    found = []
+    median_m = float(np.median(measured))
+    if not MIN_MEDIAN_M <= median_m <= MAX_MEDIAN_M:
+        found.append(
+            f"the median depth is {median_m:.4g} m at {row.units_per_metre:g} units per metre; expected {MIN_MEDIAN_M:g} to "
+            f"{MAX_MEDIAN_M:g} m"
+        )
+    if saturated > MAX_SATURATED:
+        found.append(f"{saturated:.0%} of {row.depth} have the code 65535; if that is 'not measured', write 0")
+    if dense_m is not None and dense_m.shape == depth_m.shape:
+        both = (depth_m > 0) & (dense_m > 0)
+        ratio = float(np.median(dense_m[both] / depth_m[both])) if both.any() else float("nan")
+        if not 1 / MAX_DENSE_RATIO <= ratio <= MAX_DENSE_RATIO:
+            found.append(f"filled-in depth is {ratio:.3g} times the measured one; expected about 1")
+    return [("unit", text) for text in found]
+
+
+def _mixed_units(rows: Sequence[Row]) -> _Found:
+    """Maps of one folder with different units: one of them is wrong, most likely the rarer."""
+    counts: dict[Path, Counter[float]] = {}
+    for row in rows:
+        counts.setdefault(row.depth.parent, Counter())[row.units_per_metre] += 1
+    found = []
+    for i, row in enumerate(rows):
+        usual, _ = counts[row.depth.parent].most_common(1)[0]
+        if row.units_per_metre != usual:
+            found.append((i, "unit", f"{row.units_per_metre:g} units per metre, most of {row.depth.parent} have {usual:g}"))
+    return found
+
+
+def _duplicates(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str]) -> _Found:
+    """A picture that is listed twice in one split, byte for byte, or a depth map that two pictures share."""
+    found = []
+    pictures: dict[tuple[str, bytes], int] = {}
+    depths: dict[Path, int] = {}
+    for i, (row, one) in enumerate(zip(rows, seen, strict=True)):
+        first = pictures.setdefault((row.split, one.digest), i) if one.digest else i
+        if first != i:
+            found.append((i, "duplicate", f"the same picture as {places[first]}, {rows[first].image}"))
+        other = depths.setdefault(row.depth, i)
+        if other != i and first == i:
+            found.append((i, "duplicate", f"shares {row.depth} with {places[other]}, {rows[other].image}"))
+    return found
+
+
+def _shared_scenes(rows: Sequence[Row], _: Sequence[_Seen], places: Sequence[str]) -> _Found:
+    """Scenes in two splits, each told once."""
+    found = []
+    first: dict[str, int] = {}
+    told: set[tuple[str, str]] = set()
+    for i, row in enumerate(rows):
+        before = first.setdefault(row.scene, i)
+        if row.scene and rows[before].split != row.split and (row.scene, row.split) not in told:
+            told.add((row.scene, row.split))
+            text = f"scene '{row.scene}' is in '{row.split}' and, from {places[before]} on, in '{rows[before].split}'"
+            found.append((i, "leak", text))
+    return found
+
+
+def _alike(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str]) -> _Found:
+    """Pictures of one split that are all but those of another."""
+    found = []
+    members: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        members.setdefault(row.split, []).append(i)
+    splits = list(members)
+    for k, split in enumerate(splits[1:], 1):
+        earlier = [i for other in splits[:k] for i in members[other]]
+        own, others = (np.stack([seen[i].likeness for i in some]) for some in (members[split], earlier))
+        for a, b, bits in find_alike(own, others):
+            i, j = members[split][a], earlier[b]
+            text = f"looks like {places[j]} of '{rows[j].split}', {rows[j].image} ({bits} of {BITS} bits of the hash differ)"
+            found.append((i, "leak", text))
+    return found
