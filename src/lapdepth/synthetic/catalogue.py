@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lapdepth.synthetic import furniture, street, vehicles
+from lapdepth.synthetic.house import house
 from lapdepth.synthetic.mesh import Material, Mesh, box, cylinder, ellipsoid, extrude, moved, solid, wedge
+from lapdepth.synthetic.people import cyclist, pedestrian
 from lapdepth.synthetic.scene import Thing
 
 PLAIN_COLOUR = (0.55, 0.52, 0.48)
@@ -45,5 +48,29 @@ BUILDERS: dict[str, Builder] = {
     "ellipsoid": lambda thing: ellipsoid(_size(thing), _material(thing), detail=2),
     "prism": _prism,
     "mesh": _mesh,
+    "car": vehicles.car,
+    "van": vehicles.van,
+    "truck": vehicles.truck,
+    "motorcycle": vehicles.motorcycle,
+    "cyclist": cyclist,
+    "pedestrian": pedestrian,
+    "tree": street.tree,
+    "bush": street.bush,
+    "pole": street.pole,
+    "lamp": street.lamp,
+    "sign": street.sign,
+    "gantry": street.gantry,
+    "rail": street.rail,
+    "wall": street.wall,
+    "house": house,
+    "room": furniture.room,
+    "table": furniture.table,
+    "chair": furniture.chair,
+    "sofa": furniture.sofa,
+    "shelf": furniture.shelf,
+    "bed": furniture.bed,
+    "cupboard": furniture.cupboard,
+    "picture": furniture.picture,
+    "plant": furniture.plant,
 }
 """By `Thing.kind`."""

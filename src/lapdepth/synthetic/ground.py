@@ -35,13 +35,14 @@ def _relief(ground: Ground, road: Road | None) -> Mesh:
         lines = np.array([-reach, reach])
         return _sheet(ground, np.array(np.meshgrid(lines, lines, indexing="ij")), material, -ROAD_LIFT_M if road else 0.0)
     length = sum(arc.length_m for arc in road.arcs) if road else 0.0
-    near = min(reach, 60.0 + length)
-    lines = np.arange(-near, near + 1, 2 * FINE_M)
-    beyond = near + np.cumsum(2 * FINE_M * 1.15 ** np.arange(60))
-    beyond = np.append(beyond[beyond < reach], reach) if reach > near else np.empty(0)
-    lines = np.concatenate([-beyond[::-1], lines, beyond])
-    middle = (road.x_m, road.z_m) if road else (0.0, 0.0)
-    grid = np.array(np.meshgrid(lines + middle[0], lines + middle[1], indexing="ij"))
+    path = np.array([road_place(road, s)[:2] for s in np.linspace(-40, length + 150, 40)] if road else [(0.0, 0.0)])
+    sides = []
+    for low, high in zip(path.min(0) - 40, path.max(0) + 40, strict=True):
+        near = np.linspace(low, high, max(2, round((high - low) / (2 * FINE_M)) + 1))
+        beyond = np.cumsum(2 * FINE_M * 1.25 ** np.arange(50))
+        beyond = np.append(beyond[beyond < reach], reach)
+        sides.append(np.concatenate([low - beyond[::-1], near, high + beyond]))
+    grid = np.array(np.meshgrid(*sides, indexing="ij"))
     # Between the corners of its squares the relief can stand over the road: keep it below by what a sine bulges there.
     bulge = sum(abs(w.amplitude_m) * (2 * math.pi / w.length_m * 2 * FINE_M) ** 2 / 4 for w in ground.waves)
     return _sheet(ground, grid, material, -ROAD_LIFT_M - min(bulge, 0.3) if road else 0.0)

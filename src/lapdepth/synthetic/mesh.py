@@ -104,6 +104,14 @@ def box(size: Sequence[float], material: Material, at: Sequence[float] = (0, 0, 
     return moved(extrude([(-width / 2, 0), (width / 2, 0), (width / 2, height), (-width / 2, height)], length, material), at)
 
 
+def panel(size: Sequence[float], material: Material, at: Sequence[float] = (0, 0, 0)) -> Mesh:
+    """The face that a box of (width, height) turns to the rear, and nothing else; `at` is the middle of its lower edge."""
+    width, height = size
+    x, y = width / 2, height
+    corners = np.array([[[-x, 0, 0], [-x, y, 0], [x, y, 0]], [[-x, 0, 0], [x, y, 0], [x, 0, 0]]], float)
+    return moved(solid(corners, material), at)
+
+
 def wedge(size: Sequence[float], material: Material) -> Mesh:
     """A ramp that rises from nothing at its near end to its full height at the far end."""
     width, height, length = size
@@ -167,6 +175,15 @@ def ellipsoid(size: Sequence[float], material: Material, at: Sequence[float] = (
     half = np.asarray(size, float) / 2
     corners = ball * half + [0, half[1], 0] + np.asarray(at, float)
     return solid(corners, material, _unit(ball / half))
+
+
+def limb(start: Sequence[float], end: Sequence[float], radii: tuple[float, float], material: Material, sides: int = 10) -> Mesh:
+    """A round bar from one point to another, with its radius at either."""
+    way = np.asarray(end, float) - np.asarray(start, float)
+    length = float(np.linalg.norm(way))
+    bar = cylinder((2 * radii[0], length, 2 * radii[0]), material, sides, radii[1] / radii[0])
+    tilt, yaw = math.degrees(math.acos(way[1] / length)), math.degrees(math.atan2(way[0], way[2]))
+    return moved(bar, start, yaw_deg=yaw, pitch_deg=tilt)
 
 
 def smooth(corners: Points, crease_deg: float) -> Points:

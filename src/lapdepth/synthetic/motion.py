@@ -25,7 +25,7 @@ STANDS_UPRIGHT = frozenset({"pedestrian", "tree", "bush", "pole", "lamp", "sign"
 def elevation_m(ground: Ground, x_m: npt.ArrayLike, z_m: npt.ArrayLike) -> Matrix:
     """Height of the ground above the origin, of any shape."""
     x, z = np.asarray(x_m, np.float64), np.asarray(z_m, np.float64)
-    height = ground.grade * z + ground.camber * x
+    height = ground.grade * z + ground.camber * x  # of a level ground: 0
     for wave in ground.waves:
         heading, phase = math.radians(wave.heading_deg), math.radians(wave.phase_deg)
         along = x * math.sin(heading) + z * math.cos(heading)
@@ -112,7 +112,7 @@ def _on_ground(place: Place, ground: Ground, base_m: float, upright: bool) -> Ma
     x, z, yaw = place
     right = np.array([math.cos(yaw), 0.0, -math.sin(yaw)])
     forward = np.array([math.sin(yaw), 0.0, math.cos(yaw)])
-    if not upright:
+    if not upright and (ground.grade or ground.camber or ground.waves):
         for way in (right, forward):
             step = way[[0, 2]]
             ends = [float(elevation_m(ground, x + sign * step[0], z + sign * step[1])) for sign in (1, -1)]

@@ -5,7 +5,8 @@ coordinates, behind the camera too, so that nothing is clipped; so is the invers
 the span of pixel centres inside it follows by three divisions; the spans are laid out pixel by pixel, and the nearest
 fragment of each pixel is kept. A parallel projection (the sun's) differs in its coefficients alone.
 
-Rows are computed in float64, so that two triangles with a common edge leave no gap.
+Rows are computed in float64, so that two triangles with a common edge leave no gap. Rows of tensors are taken with
+`index_select`, which is six times as fast on a CPU as an index in brackets.
 
 Legend: T triangles, R rows of triangles, N fragments.
 """
@@ -36,7 +37,7 @@ class Projected:
         key: (T, 3) float64, larger is nearer, positive: 1 / depth, or for a parallel projection the height over its far end.
         top: (T,) float64, first row that it can touch.
         bottom: (T,) float64, last row.
-        seen: (T,) bool, false where it is out of the picture or turned away.
+        seen: (T,) bool, false where it is out of the picture.
     """
 
     edges: Tensor
@@ -50,22 +51,28 @@ Discard = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(triangle, u, v) of N fragments to (N,) bool, true where there is a hole."""
 
 
-def perspective(corners: Tensor, two_sided: Tensor, camera: Intrinsics) -> Projected:
+def perspective(corners: Tensor, two_sided: Tensor, camera: Intrinsics) -> tuple[Tensor, Projected]:
     """Project triangles through a pinhole.
 
     Args:
         corners: (T, 3, 3) float64, in the camera's frame, counter-clockwise as in `lapdepth.synthetic.mesh`.
         two_sided: (T,) bool.
         camera: The pinhole.
+
+    Returns:
+        (T',) int64, which triangles are turned towards the camera, and these.
     """
+    bc = torch.linalg.cross(corners[:, 1], corners[:, 2])
+    volume = torch.linalg.vecdot(corners[:, 0], bc)  # negative: its front is towards the camera
+    kept = (torch.where(two_sided, -volume.abs(), volume) < -1e-12).nonzero()[:, 0]
+    corners, bc, volume = corners.index_select(0, kept), bc.index_select(0, kept), volume[kept]
     a, b, c = corners.unbind(1)
-    rays = torch.stack([torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)], 1)  # edge . ray
-    volume = (a * rays[:, 0]).sum(1)  # negative: its front is towards the camera
+    rays = torch.stack([bc, torch.linalg.cross(c, a), torch.linalg.cross(a, b)], 1)  # edge . ray
+    rays = rays * torch.sign(volume)[:, None, None]
     fx, fy, cx, cy = camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px
-    slope = torch.stack([rays[..., 0] / fx, rays[..., 1] / fy, rays[..., 2] - rays[..., 0] * cx / fx - rays[..., 1] * cy / fy], 2)
-    edges = slope * torch.sign(volume)[:, None, None]
-    flat = volume.abs() < 1e-12
-    key = edges.sum(1) / torch.where(flat, 1.0, volume.abs())[:, None]
+    x, y = rays[..., 0] / fx, rays[..., 1] / fy
+    edges = torch.stack([x, y, rays[..., 2] - x * cx - y * cy], 2)
+    key = edges.sum(1) / volume.abs()[:, None]
 
     x, y, z = corners.unbind(2)
     x2, y2, z2 = corners.roll(-1, 1).unbind(2)
@@ -74,26 +81,30 @@ def perspective(corners: Tensor, two_sided: Tensor, camera: Intrinsics) -> Proje
     front = z >= NEAR_M
     us = torch.cat([x / z * fx + cx, (x + share * (x2 - x)) / NEAR_M * fx + cx], 1)
     vs = torch.cat([y / z * fy + cy, (y + share * (y2 - y)) / NEAR_M * fy + cy], 1)
-    return _bounded(edges, key, us, vs, torch.cat([front, crossing], 1), ~flat & (two_sided | (volume < 0)), camera)
+    return kept, _bounded(edges, key, us, vs, torch.cat([front, crossing], 1), torch.ones_like(kept, dtype=torch.bool), camera)
 
 
-def parallel(corners: Tensor, far_m: float, camera: Intrinsics) -> Projected:
-    """Project triangles along Z, both sides seen; `fx_px` and `fy_px` of the camera are pixels a metre.
+def parallel(corners: Tensor, two_sided: Tensor, far_m: float, camera: Intrinsics) -> tuple[Tensor, Projected]:
+    """Project triangles along Z; `fx_px` and `fy_px` of the camera are pixels a metre.
 
     Args:
         corners: (T, 3, 3) float64, in the projection's frame.
+        two_sided: (T,) bool.
         far_m: A Z beyond all of them.
         camera: Scale and centre.
+
+    Returns:
+        (T',) int64, which triangles are turned towards where the light comes from, and these.
     """
     u, v = corners[..., 0] * camera.fx_px + camera.cx_px, corners[..., 1] * camera.fy_px + camera.cy_px
+    area = (u[:, 1] - u[:, 0]) * (v[:, 2] - v[:, 0]) - (u[:, 2] - u[:, 0]) * (v[:, 1] - v[:, 0])
+    kept = (torch.where(two_sided, -area.abs(), area) < -1e-9).nonzero()[:, 0]
+    u, v, area = u[kept], v[kept], area[kept]
     u1, u2, v1, v2 = u.roll(-1, 1), u.roll(-2, 1), v.roll(-1, 1), v.roll(-2, 1)
-    edges = torch.stack([v1 - v2, u2 - u1, u1 * v2 - u2 * v1], 2)
-    area = edges[..., 2].sum(1)
-    edges = edges * torch.sign(area)[:, None, None]
-    flat = area.abs() < 1e-9
-    weights = edges / torch.where(flat, 1.0, area.abs())[:, None, None]
-    key = (weights * (far_m - corners[..., 2])[..., None]).sum(1)
-    return _bounded(edges, key, u, v, torch.ones_like(u, dtype=torch.bool), ~flat, camera)
+    edges = torch.stack([v1 - v2, u2 - u1, u1 * v2 - u2 * v1], 2) * torch.sign(area)[:, None, None]
+    key = (edges / area.abs()[:, None, None] * (far_m - corners[kept][..., 2])[..., None]).sum(1)
+    seen = torch.ones_like(kept, dtype=torch.bool)
+    return kept, _bounded(edges, key, u, v, torch.ones_like(u, dtype=torch.bool), seen, camera)
 
 
 def _bounded(edges: Tensor, key: Tensor, us: Tensor, vs: Tensor, counts: Tensor, seen: Tensor, camera: Intrinsics) -> Projected:
@@ -129,7 +140,7 @@ def rasterise(shapes: Projected, height: int, width: int, holes: Tensor | None, 
     starts = tall.cumsum(0) - tall
     v = (torch.arange(len(of), device=index.device) - starts[of]).double() + top[of]
 
-    table = torch.cat([shapes.edges[index].flatten(1), shapes.key[index]], 1)[of]  # (R, 12)
+    table = torch.cat([shapes.edges.flatten(1), shapes.key], 1).index_select(0, index[of])  # (R, 12)
     slope, rest = table[:, 0:9:3], table[:, 1:9:3] * v[:, None] + table[:, 2:9:3]
     cut = -rest / torch.where(slope == 0, 1.0, slope)
     first = torch.where(slope > 0, cut, float("-inf")).amax(1).sub(_SLACK_PX).ceil().clamp(min=0)
@@ -137,17 +148,18 @@ def rasterise(shapes: Projected, height: int, width: int, holes: Tensor | None, 
     outside = ((slope == 0) & (rest < 0)).any(1)
     wide = torch.where(outside, 0.0, last - first + 1).clamp(min=0).long()
     rows = wide.nonzero()[:, 0]
-    wide, first, v, of, table = wide[rows], first[rows], v[rows], of[rows], table[rows]
+    wide, first, v, of = wide[rows], first[rows], v[rows], of[rows]
+    ahead, aside, rest_key = table[:, 9:].index_select(0, rows).unbind(1)
 
     span = torch.repeat_interleave(wide)  # (N,) which of `rows`
-    step = torch.arange(len(span), device=index.device) - (wide.cumsum(0) - wide)[span]
-    key0 = (table[:, 9] * first + table[:, 10] * v + table[:, 11]).float()
-    key = torch.addcmul(key0[span], table[:, 9].float()[span], step.float()).clamp(min=1e-30)
-    pixel = (v * width + first).long()[span] + step
+    step = torch.arange(len(span), device=index.device) - (wide.cumsum(0) - wide).index_select(0, span)
+    key0 = (ahead * first + aside * v + rest_key).float()
+    key = torch.addcmul(key0.index_select(0, span), ahead.float().index_select(0, span), step.float()).clamp(min=1e-30)
+    pixel = (v * width + first).long().index_select(0, span) + step
     shape = index[of]
-    packed = (key.view(torch.int32).long() << 32) | shape[span]  # positive floats are in the order of their bits
+    packed = (key.view(torch.int32).long() << 32) | shape.index_select(0, span)  # positive floats are in the order of their bits
     if holes is not None and discard is not None and bool(holes[shape].any()):
-        asked = holes[shape][span].nonzero()[:, 0]
+        asked = holes[shape].index_select(0, span).nonzero()[:, 0]
         at = pixel[asked]
         gone = discard(shape[span[asked]], at % width, torch.div(at, width, rounding_mode="floor"))
         packed[asked] = torch.where(gone, -1, packed[asked])
@@ -155,3 +167,10 @@ def rasterise(shapes: Projected, height: int, width: int, holes: Tensor | None, 
     hit = nearest >= 0
     keys = torch.where(hit, nearest >> 32, 0).int().view(torch.float32)
     return torch.where(hit, nearest & 0xFFFFFFFF, -1), keys
+
+
+def weights_at(shapes: Projected, triangle: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """Share (N, 3) float32 of each corner at pixel coordinates (u, v), (N,), on triangles (N,); perspective is undone."""
+    edges = shapes.edges.index_select(0, triangle)
+    weights = edges[..., 0] * u[:, None] + edges[..., 1] * v[:, None] + edges[..., 2]
+    return (weights / weights.sum(1, keepdim=True)).float()

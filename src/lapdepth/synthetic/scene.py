@@ -94,6 +94,11 @@ class Motion(Settings):
     sway: tuple[tuple[Finite, Finite], ...] = ()
     keys: tuple[Key, ...] = ()
 
+    @property
+    def moves(self) -> bool:
+        """Whether its place depends on the time."""
+        return bool(self.speed_mps or self.legs or self.sway or self.keys)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.on == "road" and self.curvature_per_m:

@@ -18,9 +18,10 @@ from lapdepth.camera import Intrinsics
 from lapdepth.synthetic.catalogue import build
 from lapdepth.synthetic.ground import ground_mesh
 from lapdepth.synthetic.mesh import Material, Mesh, Points
-from lapdepth.synthetic.motion import Matrix, object_pose
-from lapdepth.synthetic.raster import NEAR_M
+from lapdepth.synthetic.motion import Matrix
+from lapdepth.synthetic.raster import NEAR_M, Discard, Projected, weights_at
 from lapdepth.synthetic.scene import Scene
+from lapdepth.synthetic.textures import leaf_holes
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +97,6 @@ def make_world(scene: Scene, device: torch.device) -> World:
     )
 
 
-def poses_at(scene: Scene, time_s: float, device: torch.device) -> Tensor:
-    """Poses (K, 4, 4) float64 of ground and objects, object to world."""
-    poses = [np.eye(4), *(object_pose(thing, scene.ground, scene.road, time_s) for thing in scene.objects)]
-    return torch.as_tensor(np.stack(poses), device=device)
-
-
 def seen_from(world: World, poses: Tensor, camera_pose: Matrix, camera: Intrinsics) -> tuple[Tensor, Tensor]:
     """Triangles of the objects that may be in the picture, in the camera's frame.
 
@@ -126,10 +121,26 @@ def casters(world: World, poses: Tensor, into_light: Tensor) -> tuple[Tensor, Te
     return _placed(world, into_light @ poses, world.casts & (world.owner > 0))
 
 
+def holes_of(world: World, shapes: Projected, numbers: Tensor) -> tuple[Tensor, Discard]:
+    """Which of some projected triangles have holes, and a function that tells where."""
+
+    def discard(triangle: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        number = numbers[triangle]
+        place = interpolated(weights_at(shapes, triangle, u, v), world.texture, number)
+        return leaf_holes(place, world.seeds[world.owner[number]])
+
+    return world.holes[numbers], discard
+
+
+def interpolated(weights: Tensor, values: Tensor, number: Tensor) -> Tensor:
+    """Values (N, C) between the corners' values (T, 3, C) of triangles (N,), by weights (N, 3)."""
+    return torch.einsum("nk,nkc->nc", weights, values.index_select(0, number))
+
+
 def _placed(world: World, poses: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     index = wanted.nonzero()[:, 0]
-    pose = poses[world.owner[index]]
-    corners = world.corners[index] @ pose[:, :3, :3].transpose(1, 2) + pose[:, None, :3, 3]
+    pose = poses.index_select(0, world.owner[index])
+    corners = torch.einsum("tij,tkj->tki", pose[:, :3, :3], world.corners.index_select(0, index)) + pose[:, None, :3, 3]
     return index, corners
 
 
