@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="the renderer needs the torch extra")
+
 from lapdepth.camera import Intrinsics
 from lapdepth.synthetic.render import Renderer, render_depth
 from lapdepth.synthetic.scene import Camera, Ground, Motion, Road, Scene, Thing, Wave

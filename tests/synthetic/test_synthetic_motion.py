@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+pytest.importorskip("torch", reason="the renderer needs the torch extra")
+
 from lapdepth.errors import ConfigError
 from lapdepth.synthetic.motion import camera_pose, object_pose, place_at, road_place, travelled
 from lapdepth.synthetic.render import Renderer

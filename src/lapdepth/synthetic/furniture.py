@@ -13,28 +13,18 @@ from lapdepth.synthetic.scene import Thing
 WOODS = ((0.52, 0.36, 0.22), (0.38, 0.24, 0.15), (0.66, 0.50, 0.33), (0.25, 0.17, 0.12), (0.82, 0.80, 0.76))
 FABRICS = ((0.36, 0.38, 0.42), (0.55, 0.46, 0.36), (0.22, 0.28, 0.38), (0.50, 0.22, 0.18), (0.30, 0.36, 0.28), (0.66, 0.62, 0.56))
 PAINTS = ((0.84, 0.82, 0.76), (0.80, 0.76, 0.66), (0.72, 0.76, 0.76), (0.86, 0.84, 0.82), (0.70, 0.66, 0.58), (0.62, 0.68, 0.62))
-FLOORS = (
-    ((0.55, 0.40, 0.26), "wood"),
-    ((0.40, 0.27, 0.18), "wood"),
-    ((0.70, 0.68, 0.64), "tiles"),
-    ((0.42, 0.38, 0.36), "cloth"),
-)
-WHITE = Material((0.86, 0.85, 0.82), "flat", gloss=0.15)
 DAY = Material((0.92, 0.97, 1.0), "flat", glow=3.0, casts=False)
 
 
 def room(thing: Thing) -> Mesh:
-    """Floor, ceiling and four walls seen from inside, with a window, a door and skirting; none of it casts a shadow."""
+    """Ceiling and walls seen from inside, with a window, a door and skirting. The floor is the ground; it casts no shadow."""
     rng = np.random.default_rng(thing.seed)
     width, height, length = size_or(thing, (4.6, 2.6, 5.6), rng, 0.12)
-    tint, texture = FLOORS[int(rng.integers(len(FLOORS)))]
-    floor = Material(tint, texture, gloss=0.15, casts=False)
     paint = Material(colour_or(thing, PAINTS, rng), "plaster", casts=False)
     accent = Material(colour_or(thing, PAINTS, rng), "plaster", casts=False)
     ceiling, trim = Material((0.88, 0.87, 0.85), "flat", casts=False), Material((0.80, 0.79, 0.76), "flat", casts=False)
     thick = 0.2
     parts = [
-        box((width + 1, thick, length + 1), floor, (0, -thick, 0)),
         box((width + 1, thick, length + 1), ceiling, (0, height, 0)),
         box((thick, height, length), paint, (-(width + thick) / 2, 0, 0)),
         box((thick, height, length), paint, ((width + thick) / 2, 0, 0)),
@@ -45,9 +35,9 @@ def room(thing: Thing) -> Mesh:
     parts[-1] = moved(parts[-1], (0, height - 0.1, 0))
     for x, z, wide, long in ((-1, 0, 0.02, length), (1, 0, 0.02, length), (0, 1, width, 0.02), (0, -1, width, 0.02)):
         parts.append(box((wide, 0.09, long), trim, (x * (width / 2 - 0.01), 0, z * (length / 2 - 0.01))))
-    window = [moved(part, (-width / 2, 0.9, float(rng.uniform(-0.1, 0.25)) * length), yaw_deg=-90) for part in _window(rng, trim)]
-    door = [moved(part, (float(rng.uniform(-0.3, 0.3)) * width, 0, length / 2)) for part in _door(rng, trim)]
-    return join([*parts, *window, *door])
+    window = (-width / 2, 0.9, float(rng.uniform(-0.1, 0.25)) * length)
+    door = (float(rng.uniform(-0.3, 0.3)) * width, 0, length / 2)
+    return join([*parts, moved(join(_window(rng, trim)), window, yaw_deg=-90), moved(join(_door(rng, trim)), door)])
 
 
 def _window(rng: np.random.Generator, trim: Material) -> list[Mesh]:
@@ -247,7 +237,7 @@ def plant(thing: Thing) -> Mesh:
 
 
 def _any_colour(rng: np.random.Generator) -> Colour:
-    value, strength = float(rng.uniform(0.25, 0.85)), float(rng.uniform(0.1, 0.7))
+    value, strength = float(rng.uniform(0.2, 0.8)), float(rng.uniform(0.05, 0.55))
     hue = rng.random(3)
     red, green, blue = (float(value * (1 - strength * (1 - part / hue.max()))) for part in hue)
     return red, green, blue

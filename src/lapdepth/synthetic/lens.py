@@ -43,11 +43,12 @@ def develop(light: FloatArray, lens: Lens, seed: int, rain: float = 0.0) -> Byte
         y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
         image = image * np.asarray(1 - lens.vignette * (x * x + y * y) / 2, np.float32)[..., None]
     image = image * np.array([1 + lens.warmth / 2, 1, 1 - lens.warmth / 2], np.float32)
+    image = 1.4 * image**1.15  # a toe
     image = image * (1 + image / 9) / (1 + image)  # a shoulder: 9 times the light is white
     if lens.noise:
         spread = lens.noise * np.sqrt(0.25 + 3 * image)  # photons: more noise in more light, less than in proportion
         image = image + spread * rng.standard_normal(image.shape, np.float32) * min(gain**0.25, 3.0)
-    image = np.clip(image * 1.35, 0, 1)
+    image = np.clip(image * 1.3, 0, 1)
     image = np.where(image <= 0.0031308, 12.92 * image, 1.055 * image ** (1 / 2.4) - 0.055)
     picture = np.rint(image * 255).astype(np.uint8)
     if lens.jpeg_quality is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -90,10 +91,13 @@ def sky_tints(light: Light, device: torch.device) -> tuple[Tensor, Tensor]:
     zenith, horizon = np.array([0.20, 0.40, 0.85]), np.array([0.72, 0.83, 0.98]) + low * np.array([0.35, 0.02, -0.25])
     grey = np.array([0.62, 0.65, 0.69])
     strength = 0.012 if light.night else light.sky * (1 - 0.45 * light.rain)
-    zenith, horizon = ((1 - dull) * tint + dull * grey for tint in (zenith, horizon))
     if light.night:
-        horizon = np.array([2.2, 1.6, 1.2])  # a town's glow
-    return tuple(torch.tensor(tint * strength, dtype=torch.float32, device=device) for tint in (zenith, horizon))  # type: ignore[return-value]
+        horizon, dull = np.array([2.2, 1.6, 1.2]), 0.0  # a town's glow
+
+    def tint(clear: npt.NDArray[np.float64]) -> Tensor:
+        return torch.tensor(((1 - dull) * clear + dull * grey) * strength, dtype=torch.float32, device=device)
+
+    return tint(zenith), tint(horizon)
 
 
 def sky(light: Light, seed: int, ways: Tensor) -> Tensor:

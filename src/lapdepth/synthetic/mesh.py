@@ -234,7 +234,9 @@ def _ear_clip(ring: Points) -> npt.NDArray[np.int64]:
                 del left[k]
                 break
         else:
-            raise InputError(f"outline of {len(ring)} corners crosses itself or has no area; give its corners in order")
+            break  # no ear left
+    if len(left) > 3 or _area(ring[left]) <= 1e-12:
+        raise InputError(f"outline of {len(ring)} corners crosses itself or has no area; give its corners in order")
     return np.array([*ears, tuple(left)], np.int64)
 
 

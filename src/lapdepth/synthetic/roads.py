@@ -7,12 +7,28 @@ from typing import Literal
 
 import numpy as np
 
-from lapdepth.synthetic.scene import Arc, Camera, Ground, Key, Lens, Light, Motion, Road, Scene, Thing, Wave
+from lapdepth.synthetic.scene import (
+    Arc,
+    Camera,
+    Colour,
+    Ground,
+    Key,
+    Kind,
+    Lens,
+    Light,
+    Motion,
+    Road,
+    Scene,
+    Surface,
+    Thing,
+    Wave,
+)
 
 Place = Literal["town", "suburb", "country"]
 
 KERB_M = 0.12
-VEHICLES = ("car", "car", "car", "car", "car", "van", "van", "truck", "motorcycle", "cyclist")
+MEADOWS: tuple[Colour, ...] = ((0.34, 0.39, 0.20), (0.42, 0.43, 0.24), (0.46, 0.42, 0.27))
+VEHICLES: tuple[Kind, ...] = ("car", "car", "car", "car", "car", "van", "van", "truck", "motorcycle", "cyclist")
 
 
 def road_scene(seed: int, camera: Camera | None = None) -> Scene:
@@ -38,12 +54,8 @@ def road_scene(seed: int, camera: Camera | None = None) -> Scene:
         camera = Camera(
             focal_px=_in(rng, 330, 420), height_m=_in(rng, 1.2, 1.8), pitch_deg=_in(rng, -1, 4), roll_deg=_in(rng, -1, 1)
         )
-    surface = "paving" if place == "town" else "grass"
-    colour = (
-        (0.50, 0.48, 0.45)
-        if place == "town"
-        else ((0.34, 0.39, 0.20), (0.42, 0.43, 0.24), (0.46, 0.42, 0.27))[int(rng.integers(3))]
-    )
+    surface: Surface = "paving" if place == "town" else "grass"
+    colour = (0.50, 0.48, 0.45) if place == "town" else MEADOWS[int(rng.integers(len(MEADOWS)))]
     objects = [*_traffic(rng, road, lane, speed), *_parked(rng, road, place), *_people(rng, road, place)]
     objects += [*_houses(rng, road, place), *_green(rng, road, place), *_furniture(rng, road, place)]
     return Scene(
@@ -51,7 +63,7 @@ def road_scene(seed: int, camera: Camera | None = None) -> Scene:
         seed=seed,
         duration_s=4.0,
         camera=camera.model_copy(update={"motion": motion}),
-        ground=Ground(surface=surface, colour=colour, waves=waves),  # type: ignore[arg-type]
+        ground=Ground(surface=surface, colour=colour, waves=waves),
         road=road,
         objects=tuple(objects),
         light=_light(rng),
@@ -67,6 +79,7 @@ def _road(rng: np.random.Generator, place: Place) -> Road:
         arcs.append(Arc(length_m=_in(rng, 15, 60)))
         if not straight:
             arcs.append(Arc(length_m=_in(rng, 20, 60), curvature_per_m=_in(rng, -sharpest, sharpest)))
+    grey = _in(rng, 0.28, 0.46)
     lanes = 2 if place == "town" and rng.random() < 0.3 else 1
     return Road(
         arcs=tuple(arcs),
@@ -76,7 +89,7 @@ def _road(rng: np.random.Generator, place: Place) -> Road:
         shoulder_m=_in(rng, 0.2, 0.6) if place == "country" else float(rng.choice([0.3, 2.3])),
         pavement_m=0.0 if place == "country" else _in(rng, 1.6, 3.5),
         markings=bool(place == "country" or rng.random() < 0.75),
-        colour=tuple([_in(rng, 0.28, 0.46)] * 3),  # type: ignore[arg-type]
+        colour=(grey, grey, grey),
     )
 
 
@@ -88,11 +101,11 @@ def _traffic(rng: np.random.Generator, road: Road, own_m: float, speed: float) -
         along = _in(rng, 9, 40) if abs(offset - own_m) < 0.1 else _in(rng, -20, 40)
         flow = speed * _in(rng, 0.85, 1.1)
         while along < 150:
-            kind = str(rng.choice(VEHICLES))
+            kind = VEHICLES[int(rng.integers(len(VEHICLES)))]
             pace = flow if kind != "cyclist" else min(flow, 6.0)
             aside = 0.0 if kind not in ("cyclist", "motorcycle") else _in(rng, 0.3, 1.0) * (-1 if oncoming else 1)
             motion = Motion(on="road", x_m=offset + aside, z_m=along, yaw_deg=180.0 if oncoming else 0.0, speed_mps=pace)
-            yield Thing(kind=kind, motion=motion, seed=int(rng.integers(2**31)))  # type: ignore[arg-type]
+            yield Thing(kind=kind, motion=motion, seed=int(rng.integers(2**31)))
             along += _in(rng, 14, 60)
 
 
@@ -103,10 +116,10 @@ def _parked(rng: np.random.Generator, road: Road, place: Place) -> Iterator[Thin
         along, share = _in(rng, -5, 8), _in(rng, 0.3, 0.95)
         while along < 120:
             if rng.random() < share:
-                kind = "van" if rng.random() < 0.12 else "car"
+                kind: Kind = "van" if rng.random() < 0.12 else "car"
                 yaw = (180.0 if side < 0 else 0.0) + _in(rng, -2, 2)
                 motion = Motion(on="road", x_m=edge - side * _in(rng, 1.05, 1.25), z_m=along, yaw_deg=yaw)
-                yield Thing(kind=kind, motion=motion, seed=int(rng.integers(2**31)))  # type: ignore[arg-type]
+                yield Thing(kind=kind, motion=motion, seed=int(rng.integers(2**31)))
             along += _in(rng, 5.6, 7.5)
 
 

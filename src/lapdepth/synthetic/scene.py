@@ -18,6 +18,7 @@ from lapdepth.config import Finite, Positive, Settings, check_settings, read_tom
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Colour = tuple[Share, Share, Share]
+Size = tuple[Positive, Positive, Positive]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Side = Annotated[int, Field(ge=8, le=8192)]
 
@@ -250,7 +251,7 @@ class Thing(Settings):
 
     kind: Kind
     name: str | None = None
-    size_m: tuple[Positive, Positive, Positive] | None = None
+    size_m: Size | None = None
     colour: Colour | None = None
     surface: Surface = "plain"
     base_m: Finite = 0.0

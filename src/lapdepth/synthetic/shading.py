@@ -150,6 +150,8 @@ def shade(scene: Scene, world: World, poses: Tensor, camera_pose: Tensor, hits: 
     upward = 0.5 - 0.5 * normal[:, 1]
     seen = 0.35 + 0.65 * open_
     ground = linear(torch.tensor(scene.ground.colour, device=device))
+    if light.indoor:
+        ground = 0.5 + 0.5 * ground  # walls and furniture give light back too
     bounce = ground * (0.35 * around + 0.28 * sun * math.sin(math.radians(light.sun_elevation_deg)))
     total = total + (upward * seen)[:, None] * around * 0.95 + ((1 - upward) * (0.3 + 0.7 * open_))[:, None] * bounce
     total = total + _lamps(scene, poses, hits, normal)

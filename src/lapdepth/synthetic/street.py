@@ -128,7 +128,9 @@ def gantry(thing: Thing) -> Mesh:
 def rail(thing: Thing) -> Mesh:
     """A crash barrier along forward."""
     _, height, length = thing.size_m or (0.1, 0.75, 8.0)
-    parts = [moved(box((0.09, height, 0.12), STEEL), (0.08, 0, (k + 0.5) * 2 - length / 2)) for k in range(int(length / 2))]
+    parts = [
+        moved(box((0.09, height, 0.12), STEEL), (0.08, 0, (k + 0.5) * 2 - length / 2)) for k in range(max(1, int(length / 2)))
+    ]
     for up, x in ((height - 0.10, 0.0), (height - 0.20, 0.03), (height - 0.30, 0.0)):
         parts.append(box((0.04, 0.10, length), STEEL, (x, up, 0)))
     return join(parts)

@@ -86,7 +86,7 @@ def truck(thing: Thing) -> Mesh:
     width, height, length = size_or(thing, (2.5, 3.7, 9.0), rng)
     paint = Material(colour_or(thing, PAINTS, rng), "flat", gloss=0.3)
     cargo = Material(((0.80, 0.80, 0.79), (0.62, 0.66, 0.70), paint.colour)[int(rng.integers(3))], "plain", gloss=0.1)
-    cab_long, bed = 2.2, 1.0
+    cab_long, bed = min(2.2, 0.3 * length), 0.27 * height
     cab = ((0.0, 0.14), (0.0, 0.80), (0.1, 0.84), (0.78, 0.83), (0.97, 0.52), (1.0, 0.14))
     front = length / 2 - cab_long
     body = _side([((z - 0.5), y) for z, y in cab], (width * 0.96, height, cab_long), paint, 0.08, 30)
@@ -95,7 +95,7 @@ def truck(thing: Thing) -> Mesh:
     window = _side([(-0.1, 0.52), (0.3, 0.52), (0.22, 0.74), (-0.1, 0.74)], (width * 0.97, height, cab_long), GLASS, 0.0, 0)
     parts = [moved(part, (0, 0, front + cab_long / 2)) for part in (body, screen, window)]
     parts += [
-        box((width, height - bed, length - cab_long - 0.3), cargo, (0, bed, -(cab_long + 0.3) / 2)),
+        box((width, height - bed, 0.96 * length - cab_long), cargo, (0, bed, -0.02 * length - cab_long / 2)),
         box((0.05, height - bed - 0.1, 0.03), BLACK, (0, bed + 0.05, -length / 2)),
         box((width * 0.8, 0.25, length - 0.8), BLACK, (0, bed - 0.28, -0.2)),
         box((width * 0.95, 0.12, 0.08), METAL, (0, 0.5, -length / 2 + 0.04)),
