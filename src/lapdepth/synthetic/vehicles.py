@@ -46,13 +46,13 @@ def car(thing: Thing) -> Mesh:
     paint = Material(colour_or(thing, PAINTS, rng), "flat", gloss=0.45)
     cabin = CABINS[shape]
     parts = [_side(TALL if shape == "tall" else LOWER, (width, height, length), paint, 0.10, 35)]
-    parts += [_side(cabin, (width * 0.88, height * 0.995, length), GLASS, 0.09, 0)]
+    parts += [_side(cabin, (width * 0.88, height * 0.995, length), GLASS, 0.04, 0)]
     (z0, y0), (z1, y1), (z2, y2), (z3, y3), (z4, _) = cabin
     roof = ((z1 - 0.005, y1 - 0.02), (z1 + 0.01, y1 + 0.02), (z2, y2 + 0.005), (z3, y3 + 0.005), (z3 + 0.02, y3 - 0.035))
-    parts += [_side(roof, (width * 0.76, height, length), paint, 0.05, 30)]
+    parts += [_side(roof, (width * 0.84, height, length), paint, 0.05, 30)]
     for x in (-0.428, 0.428):  # pillars
         for lower, upper, thick in ((z0, z1, 0.035), ((z1 + z3) / 2, (z1 + z3) / 2, 0.012), (z4, z3, 0.014)):
-            bar = ((lower - thick, y0), (lower + thick, y0), (upper + thick, y1), (upper - thick, y1))
+            bar = ((lower - thick, y0), (lower + thick, y0), (upper + thick, y1 - 0.015), (upper - thick, y1 - 0.015))
             slab = _side(bar, (0.02, height, length), paint, 0.0, 0)
             parts.append(moved(slab, (x * width * 0.985, 0, 0)))
     parts += _wheels(width, height * 0.22, length, (0.31, -0.31))
