@@ -16,6 +16,7 @@ ROWS = {
     "io": 2,
     "model": 2,
     "data": 3,
+    "synthetic": 3,
     "evaluation": 4,
     "inference": 4,
     "training": 5,
@@ -24,7 +25,8 @@ ROWS = {
 }
 """Row of each package, from the bottom. Packages on one row do not import each other, files on rows 0 and 1 may."""
 
-TORCH = {"model", "training", "export", "data/loader.py", "inference/torch_engine.py"}
+RENDERER = {f"synthetic/{name}.py" for name in ("raster", "world", "noise", "textures", "shading", "light", "render")}
+TORCH = {"model", "training", "export", "data/loader.py", "inference/torch_engine.py"} | RENDERER
 """Where PyTorch may be imported at the head of a file; `export/` and others import it only when they run."""
 
 ONE_FILE = {"OpenEXR": "io/exr.py", "h5py": "data/nyu.py", "huggingface_hub": "zoo.py", "rich": None, "typer": None}

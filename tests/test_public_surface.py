@@ -112,7 +112,7 @@ def test_import_loads_nothing_heavy():
     assert (done.stdout, done.stderr) == (f"[] {lapdepth.__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", [None, "predict", "evaluate", "info", "train", "export", "convert", "inspect"])
+@pytest.mark.parametrize("command", [None, "predict", "evaluate", "info", "train", "export", "convert", "inspect", "render"])
 def test_help_loads_nothing_heavy(command):
     heavy = ("torch", "cv2", "onnxruntime", "numpy", "PIL")
     done = command_line(*([command] if command else []), "--help", heavy=heavy)
@@ -158,6 +158,7 @@ def test_evaluate_without_torch(folder):
         ("export", "default", "--output", "m.onnx"),
         ("convert", "in.pkl", "--max-depth-m", "80", "--output", "m"),
         ("inspect", "default"),
+        ("render", "road:1", "--output", "d"),
     ],
     ids=lambda args: args[0],
 )

@@ -15,6 +15,7 @@ NETWORK = {"torch", "timm", "safetensors"}
     [
         ("inspect", NETWORK),
         ("convert", NETWORK),
+        ("render", NETWORK),
         ("export", NETWORK | {"onnx", "onnxscript"}),
         ("train", NETWORK | {"tensorboard"}),
     ],

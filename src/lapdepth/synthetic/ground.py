@@ -1,0 +1,105 @@
+"""The ground and the road on it as triangles in the world. NumPy, no PyTorch."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lapdepth.synthetic.mesh import Material, Mesh, Points, join, solid
+from lapdepth.synthetic.motion import elevation_m, road_place
+from lapdepth.synthetic.scene import Ground, Road, Scene
+
+KERB_M = 0.12
+"""Height of a raised pavement."""
+ROAD_LIFT_M = 0.02
+"""The road lies this much over the ground beside it."""
+FINE_M = 4.0
+"""Length of the road's quadrilaterals, and width of the relief's near the road."""
+ROAD_BEYOND_M = 400.0
+"""How far a road goes on straight, before its beginning and after its end."""
+
+
+def ground_mesh(scene: Scene) -> Mesh:
+    """Ground and road as seen from above, in the world but for (right, up, forward)."""
+    parts = [_relief(scene.ground, scene.road)]
+    if scene.road is not None:
+        parts += _road(scene.ground, scene.road)
+    return join(parts)
+
+
+def _relief(ground: Ground, road: Road | None) -> Mesh:
+    reach = ground.reach_m
+    material = Material(ground.colour, ground.surface)
+    if not ground.waves:
+        lines = np.array([-reach, reach])
+        return _sheet(ground, np.array(np.meshgrid(lines, lines, indexing="ij")), material, -ROAD_LIFT_M if road else 0.0)
+    length = sum(arc.length_m for arc in road.arcs) if road else 0.0
+    path = np.array([road_place(road, s)[:2] for s in np.linspace(-40, length + 150, 40)] if road else [(0.0, 0.0)])
+    sides = []
+    for low, high in zip(path.min(0) - 40, path.max(0) + 40, strict=True):
+        near = np.linspace(low, high, max(2, round((high - low) / (2 * FINE_M)) + 1))
+        beyond = np.cumsum(2 * FINE_M * 1.25 ** np.arange(50))
+        beyond = np.append(beyond[beyond < reach], reach)
+        sides.append(np.concatenate([low - beyond[::-1], near, high + beyond]))
+    grid = np.array(np.meshgrid(*sides, indexing="ij"))
+    # Between the corners of its squares the relief can stand over the road: keep it below by what a sine bulges there.
+    bulge = sum(abs(w.amplitude_m) * (2 * math.pi / w.length_m * 2 * FINE_M) ** 2 / 4 for w in ground.waves)
+    return _sheet(ground, grid, material, -ROAD_LIFT_M - min(bulge, 0.3) if road else 0.0)
+
+
+def _sheet(ground: Ground, grid: Points, material: Material, lift_m: float) -> Mesh:
+    """A sheet over a grid (2, A, B) of world places (x, z), its texture lying on the world."""
+    x, z = grid
+    points = np.stack([x, elevation_m(ground, x, z) + lift_m, z], -1)
+    return solid(_quads(points), material, np.broadcast_to([0.0, 1.0, 0.0], (2 * (x.shape[0] - 1) * (x.shape[1] - 1), 3, 3)))
+
+
+def _road(ground: Ground, road: Road) -> list[Mesh]:
+    length = sum(arc.length_m for arc in road.arcs)
+    straight = not ground.waves
+    before = np.array([-ROAD_BEYOND_M, 0.0]) if straight else np.arange(-ROAD_BEYOND_M, 0, 2 * FINE_M)
+    after = length + (np.array([0.0, 2 * ROAD_BEYOND_M]) if straight else np.arange(0, 2 * ROAD_BEYOND_M, 2 * FINE_M))
+    bends = np.linspace(0, length, max(2, math.ceil(length / FINE_M) + 1)) if length else np.empty(0)
+    along = np.unique(np.concatenate([before, bends, after]))
+    places = [road_place(road, float(s)) for s in along]
+    left, right = road.edges_m
+    asphalt = Material(road.colour, "road" if road.markings else "asphalt")
+    bands = [(left, right, 0.0, 0.0, asphalt)]
+    if road.pavement_m:
+        paving, stone = Material((0.52, 0.50, 0.47), "paving"), Material((0.60, 0.59, 0.57), "plain")
+        for side, edge in ((-1, left), (1, right)):
+            kerb, outer = edge + side * 0.15, edge + side * (0.15 + road.pavement_m)
+            lip, end = edge + side * 0.02, outer + side * 0.05
+            bands += [(edge, lip, 0.0, KERB_M, stone), (lip, kerb, KERB_M, KERB_M, stone)]
+            bands += [(kerb, outer, KERB_M, KERB_M, paving), (outer, end, KERB_M, -ROAD_LIFT_M, paving)]
+    return [_band(ground, places, along, *band) for band in bands]
+
+
+def _band(
+    ground: Ground,
+    places: list[tuple[float, float, float]],
+    along: Points,
+    from_m: float,
+    to_m: float,
+    from_up_m: float,
+    to_up_m: float,
+    material: Material,
+) -> Mesh:
+    """A strip along the road between two offsets; its texture lies in (offset, 0, length along the road)."""
+    if from_m > to_m:
+        from_m, to_m, from_up_m, to_up_m = to_m, from_m, to_up_m, from_up_m
+    rows = []
+    for offset, up in ((from_m, from_up_m), (to_m, to_up_m)):
+        x = np.array([px + offset * math.cos(yaw) for px, _, yaw in places])
+        z = np.array([pz - offset * math.sin(yaw) for _, pz, yaw in places])
+        rows.append(np.stack([x, elevation_m(ground, x, z) + up, z], -1))
+    flat = np.stack([np.stack([np.full_like(along, m), np.zeros_like(along), along], -1) for m in (from_m, to_m)])
+    mesh = solid(_quads(np.stack(rows)), material)
+    return Mesh(mesh.corners, mesh.normals, _quads(flat), mesh.material, mesh.two_sided, mesh.palette)
+
+
+def _quads(points: Points) -> Points:
+    """Grid points (A, B, 3), A to the right and B ahead, to triangles seen from above."""
+    a, b, c, d = points[:-1, :-1], points[1:, :-1], points[1:, 1:], points[:-1, 1:]
+    return np.concatenate([np.stack([a, d, c], -2).reshape(-1, 3, 3), np.stack([a, c, b], -2).reshape(-1, 3, 3)])

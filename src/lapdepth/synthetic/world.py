@@ -1,0 +1,159 @@
+"""All triangles of a scene as tensors, made once; poses and what the camera may see of them, for any time.
+
+Legend: T triangles, K objects (the ground is 0), M materials.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lapdepth.camera import Intrinsics
+from lapdepth.synthetic.catalogue import build
+from lapdepth.synthetic.ground import ground_mesh
+from lapdepth.synthetic.mesh import Material, Mesh, Points
+from lapdepth.synthetic.motion import Matrix
+from lapdepth.synthetic.raster import NEAR_M, Discard, Projected, weights_at
+from lapdepth.synthetic.scene import Scene
+from lapdepth.synthetic.textures import leaf_holes
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """A scene made ready.
+
+    Attributes:
+        corners: (T, 3, 3) float64 in each object's frame (right, down, forward).
+        normals: (T, 3, 3) float32 there.
+        texture: (T, 3, 3) float32, corners in the texture's space.
+        axis: (T,) int64, the axis of that space that the face looks along most.
+        material: (T,) int64.
+        owner: (T,) int64, object of the triangle.
+        two_sided: (T,) bool.
+        holes: (T,) bool, with holes between leaves.
+        casts: (T,) bool, stops light.
+        centre: (K, 3) float64, of a ball round the object, in its frame.
+        radius_m: (K,) float64, of that ball.
+        seeds: (K,) int64 for what each object's textures draw.
+        palette: M materials.
+    """
+
+    corners: Tensor
+    normals: Tensor
+    texture: Tensor
+    axis: Tensor
+    material: Tensor
+    owner: Tensor
+    two_sided: Tensor
+    holes: Tensor
+    casts: Tensor
+    centre: Tensor
+    radius_m: Tensor
+    seeds: Tensor
+    palette: tuple[Material, ...]
+
+
+def make_world(scene: Scene, device: torch.device) -> World:
+    """Build every object of a scene."""
+    meshes = [ground_mesh(scene), *(build(thing) for thing in scene.objects)]
+    palette: list[Material] = []
+    numbers: dict[Material, int] = {}
+    material = []
+    for mesh in meshes:
+        known = [numbers.setdefault(entry, len(numbers)) for entry in mesh.palette]
+        material.append(np.array(known)[mesh.material])
+    palette = list(numbers)
+    corners = _mirrored([mesh.corners for mesh in meshes])
+    texture = _concatenated([mesh.texture for mesh in meshes])
+    faces = np.abs(np.cross(texture[:, 1] - texture[:, 0], texture[:, 2] - texture[:, 0]))
+    count = [len(mesh.corners) for mesh in meshes]
+    seeds = [scene.seed, *(zlib.crc32(f"{scene.seed} {i} {thing.seed}".encode()) for i, thing in enumerate(scene.objects))]
+    bounds = [_ball(mesh) for mesh in meshes]
+    numbers_of = np.concatenate(material)
+
+    def tensor(values: npt.NDArray[Any], kind: torch.dtype) -> Tensor:
+        return torch.as_tensor(np.ascontiguousarray(values), dtype=kind, device=device)
+
+    return World(
+        corners=tensor(corners, torch.float64),
+        normals=tensor(_mirrored([mesh.normals for mesh in meshes]), torch.float32),
+        texture=tensor(texture, torch.float32),
+        axis=tensor(faces.argmax(1), torch.int64),
+        material=tensor(numbers_of, torch.int64),
+        owner=tensor(np.repeat(np.arange(len(meshes)), count), torch.int64),
+        two_sided=tensor(np.concatenate([mesh.two_sided for mesh in meshes]), torch.bool),
+        holes=tensor(np.array([entry.cutout for entry in palette])[numbers_of], torch.bool),
+        casts=tensor(np.array([entry.casts for entry in palette])[numbers_of], torch.bool),
+        centre=tensor(np.array([centre for centre, _ in bounds]), torch.float64),
+        radius_m=tensor(np.array([radius for _, radius in bounds]), torch.float64),
+        seeds=tensor(np.array(seeds), torch.int64),
+        palette=tuple(palette),
+    )
+
+
+def seen_from(world: World, poses: Tensor, camera_pose: Matrix, camera: Intrinsics) -> tuple[Tensor, Tensor]:
+    """Triangles of the objects that may be in the picture, in the camera's frame.
+
+    Returns:
+        (T',) int64 numbers of the triangles, (T', 3, 3) float64 corners.
+    """
+    into = torch.as_tensor(np.linalg.inv(camera_pose), device=poses.device) @ poses
+    centre = (into[:, :3, :3] @ world.centre[..., None])[..., 0] + into[:, :3, 3]
+    inside = centre[:, 2] + world.radius_m > NEAR_M
+    for axis, far, focal in (
+        (0, max(camera.cx_px, camera.width - camera.cx_px), camera.fx_px),
+        (1, max(camera.cy_px, camera.height - camera.cy_px), camera.fy_px),
+    ):
+        tangent = max(far, 0.0) / focal + 1e-6
+        reach = world.radius_m * (1 + tangent**2) ** 0.5
+        inside &= centre[:, axis].abs() - reach <= tangent * centre[:, 2]
+    return _placed(world, into, inside[world.owner])
+
+
+def casters(world: World, poses: Tensor, into_light: Tensor) -> tuple[Tensor, Tensor]:
+    """Numbers and corners, in the light's frame, of all triangles that stop light."""
+    return _placed(world, into_light @ poses, world.casts & (world.owner > 0))
+
+
+def holes_of(world: World, shapes: Projected, numbers: Tensor) -> tuple[Tensor, Discard]:
+    """Which of some projected triangles have holes, and a function that tells where."""
+
+    def discard(triangle: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        number = numbers[triangle]
+        place = interpolated(weights_at(shapes, triangle, u, v), world.texture, number)
+        return leaf_holes(place, world.seeds[world.owner[number]])
+
+    return world.holes[numbers], discard
+
+
+def interpolated(weights: Tensor, values: Tensor, number: Tensor) -> Tensor:
+    """Values (N, C) between the corners' values (T, 3, C) of triangles (N,), by weights (N, 3)."""
+    return torch.einsum("nk,nkc->nc", weights, values.index_select(0, number))
+
+
+def _placed(world: World, poses: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    index = wanted.nonzero()[:, 0]
+    pose = poses.index_select(0, world.owner[index])
+    corners = torch.einsum("tij,tkj->tki", pose[:, :3, :3], world.corners.index_select(0, index)) + pose[:, None, :3, 3]
+    return index, corners
+
+
+def _concatenated(parts: list[Points]) -> Points:
+    return np.asarray(np.concatenate(parts)[:, [0, 2, 1]])
+
+
+def _mirrored(parts: list[Points]) -> Points:
+    """(right, up, forward) to (right, down, forward); the corners change order so that outside stays outside."""
+    return _concatenated(parts) * [1.0, -1.0, 1.0]
+
+
+def _ball(mesh: Mesh) -> tuple[Points, float]:
+    points = mesh.corners.reshape(-1, 3) * [1.0, -1.0, 1.0]
+    centre = (points.min(0) + points.max(0)) / 2
+    return centre, float(np.linalg.norm(points - centre, axis=1).max())
