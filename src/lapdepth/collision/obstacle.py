@@ -41,7 +41,7 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pixels:
-    """Pixels in the path: (N,) each."""
+    """Pixels in and beside the path: (N,) each."""
 
     log_depth: FloatArray
     height_m: FloatArray
@@ -103,10 +103,10 @@ def _in_path(
         row, column = np.nonzero(near)
     z = depth_m[row, column]
     right = offset_m(x[column] * z, z, curvature)
-    path = np.abs(right) < settings.half_width_m
-    row, column, z = row[path], column[path], z[path]
+    beside = np.abs(right) < settings.measure_half_width_m
+    row, column, z, right = row[beside], column[beside], z[beside], right[beside]
     area = z * z / np.float32(camera.fx_px * camera.fy_px)
-    return _Pixels(np.log(z), height[row, column] * np.float32(camera_height_m), right[path], area, row, column)
+    return _Pixels(np.log(z), height[row, column] * np.float32(camera_height_m), right, area, row, column)
 
 
 def _take(pixels: _Pixels, which: npt.NDArray[np.bool_]) -> _Pixels:
@@ -115,11 +115,12 @@ def _take(pixels: _Pixels, which: npt.NDArray[np.bool_]) -> _Pixels:
 
 def _peaks(pixels: _Pixels, settings: PathSettings, min_area_m2: float, label: str | None = None) -> list[Obstacle]:
     """Heaps in the histogram of log depth, nearest first."""
-    if not len(pixels.log_depth):
+    inside = _take(pixels, np.abs(pixels.right_m) < settings.half_width_m)
+    if not len(inside.log_depth):
         return []
     start = math.log(NEAREST_M)
-    place = ((pixels.log_depth - start) / settings.bin).astype(np.intp)
-    area = np.bincount(place, weights=pixels.area_m2, minlength=int(place.max()) + 3)
+    place = ((inside.log_depth - start) / settings.bin).astype(np.intp)
+    area = np.bincount(place, weights=inside.area_m2, minlength=int(place.max()) + 3)
     heap = np.convolve(area, np.ones(3), mode="same")
     found: list[Obstacle] = []
     bin_ = 0
@@ -129,30 +130,36 @@ def _peaks(pixels: _Pixels, settings: PathSettings, min_area_m2: float, label: s
             continue
         while bin_ + 1 < len(heap) and heap[bin_ + 1] > heap[bin_]:
             bin_ += 1
-        obstacle = _upright(pixels, start + (bin_ + 0.5) * settings.bin, settings, min_area_m2, label)
+        obstacle = _upright(pixels, inside, start + (bin_ + 0.5) * settings.bin, settings, min_area_m2, label)
         if obstacle is not None:
             found.append(obstacle)
         bin_ += 1 if obstacle is None else math.ceil(2 * settings.spread / settings.bin) + 1
     return found
 
 
-def _upright(pixels: _Pixels, middle: float, settings: PathSettings, min_area_m2: float, label: str | None) -> Obstacle | None:
-    """The obstacle around a log depth, or `None` where it is too small, too flat or leans like a slope."""
-    own = np.abs(pixels.log_depth - middle) < settings.spread
-    area = float(np.sum(pixels.area_m2[own]))
+def _upright(
+    pixels: _Pixels, inside: _Pixels, middle: float, settings: PathSettings, min_area_m2: float, label: str | None
+) -> Obstacle | None:
+    """The obstacle around a log depth, or `None` where it is too small, too flat or leans like a slope.
+
+    What is inside the path decides that; its range is the median over what is beside the path too, which is the same
+    thing or as far away.
+    """
+    own = np.abs(inside.log_depth - middle) < settings.spread
+    area = float(np.sum(inside.area_m2[own]))
     if area < min_area_m2:
         return None
-    log_depth, height = pixels.log_depth[own], pixels.height_m[own]
+    log_depth, height = inside.log_depth[own], inside.height_m[own]
     low, high = np.percentile(height, (5, 95))
     if high - low < settings.min_rise_m:
         return None
-    centre = float(np.median(log_depth))
-    depth = math.exp(centre)
     off = height - height.mean()
-    if abs(depth * float(np.mean(off * log_depth)) / float(np.mean(off * off))) > settings.max_lean:
+    if abs(math.exp(middle) * float(np.mean(off * log_depth)) / float(np.mean(off * off))) > settings.max_lean:
         return None
-    spread = 1.4826 * float(np.median(np.abs(log_depth - centre)))
-    return Obstacle(depth, spread, area, float(np.mean(pixels.right_m[own])), label)
+    near = pixels.log_depth[np.abs(pixels.log_depth - middle) < settings.spread]
+    centre = float(np.median(near))
+    spread = 1.4826 * float(np.median(np.abs(near - centre)))
+    return Obstacle(math.exp(centre), spread, area, float(np.mean(inside.right_m[own])), label)
 
 
 def _apart(found: list[Obstacle], settings: PathSettings) -> list[Obstacle]:

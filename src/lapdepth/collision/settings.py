@@ -40,7 +40,7 @@ class GroundSettings(Settings):
         hold_s: So long a plane that is lost is still used. [D] under the 0.5 s for "degraded"
     """
 
-    samples: Annotated[int, Field(ge=100, le=20000)] = 1000
+    samples: Annotated[int, Field(ge=100, le=20000)] = 2000
     tries: Annotated[int, Field(ge=4, le=1000)] = 48
     tolerance: Positive = 0.07
     max_depth_m: Positive = 60.0
@@ -62,6 +62,7 @@ class PathSettings(Settings):
 
     Attributes:
         half_width_m: Half of the corridor: half a car and a margin. [D] specification, 0.9 + 0.2 m
+        measure_half_width_m: An obstacle's range is measured on what of it is seen this far to the side. [D] two half cars
         horizon_m: Farthest range. [D] specification
         horizon_s: Farthest range in seconds at the own speed. [D] specification
         min_horizon_m: The horizon at a standstill. [D]
@@ -79,6 +80,7 @@ class PathSettings(Settings):
     """
 
     half_width_m: Positive = 1.1
+    measure_half_width_m: Positive = 1.9
     horizon_m: Positive = 80.0
     horizon_s: Positive = 4.5
     min_horizon_m: Positive = 20.0
@@ -109,6 +111,7 @@ class TrackSettings(Settings):
         gate_log: And never farther than this in log depth. [D]
         lead_speed_mps: Standard deviation of an obstacle's speed before it was followed, at least. [D]
         lead_acceleration_mps2: The same of its acceleration. [D]
+        settle_s: In a track's first time so long, its jerk grows from nothing: speed is learnt first. [D]
         jerk: Root of the spectral density of its jerk, m/s2 per root second. [D] full braking within half a second
         acceleration_s: Time in which an acceleration fades. [D] braking to a standstill takes about this long
         history: Sightings from which the noise is judged. [D]
@@ -123,7 +126,8 @@ class TrackSettings(Settings):
     gate: Positive = 4.0
     gate_log: Positive = 0.25
     lead_speed_mps: Positive = 5.0
-    lead_acceleration_mps2: Positive = 1.5
+    lead_acceleration_mps2: Positive = 0.5
+    settle_s: Positive = 1.5
     jerk: Positive = 3.5
     acceleration_s: Positive = 4.0
     history: Annotated[int, Field(ge=4, le=200)] = 20

@@ -33,6 +33,7 @@ class Track:
     Attributes:
         state: (3,) depth in metres, own speed in m/s, own acceleration in m/s2.
         covariance: (3, 3) of the state.
+        born_s: Time of the first sighting.
         time_s: The state is of this time.
         seen_s: Time of the last sighting.
         hits: For the last frames, whether it was seen.
@@ -42,6 +43,7 @@ class Track:
 
     state: Doubles
     covariance: Doubles
+    born_s: float
     time_s: float
     seen_s: float
     hits: tuple[bool, ...]
@@ -61,7 +63,7 @@ def start(obstacle: Obstacle, time_s: float, ego_speed_mps: float, swing: float,
     covariance = np.diag([(settings.prior * obstacle.depth_m) ** 2, spread**2, settings.lead_acceleration_mps2**2])
     depth = obstacle.depth_m * math.exp(-swing / 2)
     history = ((math.log(obstacle.depth_m), swing),)
-    return Track(np.array([depth, speed, 0.0]), covariance, time_s, time_s, (True,), history, obstacle)
+    return Track(np.array([depth, speed, 0.0]), covariance, time_s, time_s, time_s, (True,), history, obstacle)
 
 
 def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSettings) -> Track:
@@ -76,7 +78,8 @@ def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSe
             [step**3 / 6, step**2 / 2, step],
         ]
     )
-    jerk = settings.jerk * min(1.0, STANDING_JERK + abs(float(track.state[1])) / FREE_SPEED_MPS)
+    freedom = min(1.0, STANDING_JERK + abs(float(track.state[1])) / FREE_SPEED_MPS)
+    jerk = settings.jerk * freedom * min(1.0, (time_s - track.born_s) / settings.settle_s)
     state = move @ track.state - np.array([ego_speed_mps * step, 0, 0])
     covariance = move @ track.covariance @ move.T + jerk**2 * noise
     return replace(track, state=state, covariance=covariance, time_s=time_s)
