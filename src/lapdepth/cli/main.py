@@ -8,7 +8,7 @@ import sys
 import typer
 
 from lapdepth import __version__
-from lapdepth.cli import convert, evaluate, export, info, inspect, predict, train
+from lapdepth.cli import convert, evaluate, export, info, inspect, predict, track, train
 from lapdepth.errors import LapDepthError
 
 app = typer.Typer(
@@ -19,7 +19,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (predict.predict, info.info, inspect.inspect, convert.convert, export.export, train.train, evaluate.evaluate):
+for command in (
+    predict.predict,
+    info.info,
+    inspect.inspect,
+    convert.convert,
+    export.export,
+    train.train,
+    evaluate.evaluate,
+    track.track,
+):
     app.command()(command)
 
 
