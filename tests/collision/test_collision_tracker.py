@@ -46,8 +46,8 @@ def test_own_braking_is_not_the_leads():
     # The lead keeps 15 m/s, the own vehicle brakes from 20 with 5 m/s2.
     ego = 20 - 5 * TIMES
     track = followed(40 - 5 * TIMES + 2.5 * TIMES**2, ego)[0]
-    assert track.state[1] == pytest.approx(15, abs=0.5)
-    assert abs(track.state[2]) < 1
+    assert track.state[1] == pytest.approx(15, abs=0.1)
+    assert abs(track.state[2]) < 0.2
 
 
 def test_noise_shared_with_the_ground_is_taken_out():

@@ -35,6 +35,7 @@ class Track:
         covariance: (3, 3) of the state.
         born_s: Time of the first sighting.
         time_s: The state is of this time.
+        ego_mps: Own speed at that time.
         seen_s: Time of the last sighting.
         hits: For the last frames, whether it was seen.
         history: (log depth, swing of the log camera height) of the last sightings.
@@ -45,6 +46,7 @@ class Track:
     covariance: Doubles
     born_s: float
     time_s: float
+    ego_mps: float
     seen_s: float
     hits: tuple[bool, ...]
     history: tuple[tuple[float, float], ...]
@@ -63,7 +65,7 @@ def start(obstacle: Obstacle, time_s: float, ego_speed_mps: float, swing: float,
     covariance = np.diag([(settings.prior * obstacle.depth_m) ** 2, spread**2, settings.lead_acceleration_mps2**2])
     depth = obstacle.depth_m * math.exp(-swing / 2)
     history = ((math.log(obstacle.depth_m), swing),)
-    return Track(np.array([depth, speed, 0.0]), covariance, time_s, time_s, time_s, (True,), history, obstacle)
+    return Track(np.array([depth, speed, 0.0]), covariance, time_s, time_s, ego_speed_mps, time_s, (True,), history, obstacle)
 
 
 def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSettings) -> Track:
@@ -80,9 +82,9 @@ def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSe
     )
     freedom = min(1.0, STANDING_JERK + abs(float(track.state[1])) / FREE_SPEED_MPS)
     jerk = settings.jerk * freedom * min(1.0, (time_s - track.born_s) / settings.settle_s)
-    state = move @ track.state - np.array([ego_speed_mps * step, 0, 0])
+    state = move @ track.state - np.array([(track.ego_mps + ego_speed_mps) / 2 * step, 0, 0])
     covariance = move @ track.covariance @ move.T + jerk**2 * noise
-    return replace(track, state=state, covariance=covariance, time_s=time_s)
+    return replace(track, state=state, covariance=covariance, time_s=time_s, ego_mps=ego_speed_mps)
 
 
 def correct(track: Track, obstacle: Obstacle, heights: HeightHistory, settings: TrackSettings) -> Track | None:
