@@ -20,6 +20,7 @@ ROWS = {
     "evaluation": 4,
     "inference": 4,
     "training": 5,
+    "collision": 6,
     "export": 6,
     "cli": 7,
 }

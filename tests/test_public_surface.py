@@ -112,7 +112,9 @@ def test_import_loads_nothing_heavy():
     assert (done.stdout, done.stderr) == (f"[] {lapdepth.__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", [None, "predict", "evaluate", "info", "train", "export", "convert", "inspect", "render"])
+@pytest.mark.parametrize(
+    "command", [None, "predict", "evaluate", "info", "train", "export", "convert", "inspect", "render", "track", "data"]
+)
 def test_help_loads_nothing_heavy(command):
     heavy = ("torch", "cv2", "onnxruntime", "numpy", "PIL")
     done = command_line(*([command] if command else []), "--help", heavy=heavy)

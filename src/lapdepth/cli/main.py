@@ -8,7 +8,7 @@ import sys
 import typer
 
 from lapdepth import __version__
-from lapdepth.cli import convert, data, evaluate, export, info, inspect, predict, render, train
+from lapdepth.cli import convert, data, evaluate, export, info, inspect, predict, render, track, train
 from lapdepth.errors import LapDepthError
 
 app = typer.Typer(
@@ -20,8 +20,16 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (
-    predict.predict, info.info, inspect.inspect, convert.convert, export.export, train.train, evaluate.evaluate, render.render,
-):  # fmt: skip
+    predict.predict,
+    info.info,
+    inspect.inspect,
+    convert.convert,
+    export.export,
+    train.train,
+    evaluate.evaluate,
+    render.render,
+    track.track,
+):
     app.command()(command)
 app.add_typer(data.app, name="data")
 

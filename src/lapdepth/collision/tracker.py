@@ -1,0 +1,155 @@
+"""Following obstacles: a Kalman filter on range, the obstacle's own speed and its own acceleration.
+
+The own speed goes in as known, so that braking oneself does not look like a lead that speeds up. Where it is unknown it counts as
+0, and speed and acceleration are relative. The noise of a range is judged from the track's own history, and from the swing of the
+camera's height where both show the same.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from lapdepth.collision.obstacle import Obstacle
+from lapdepth.collision.scale import HeightHistory, frame_noise
+from lapdepth.collision.settings import TrackSettings
+
+Doubles = npt.NDArray[np.float64]
+
+STANDING_JERK, FREE_SPEED_MPS = 0.15, 6.0
+"""What stands seldom starts off: share of the jerk at a standstill, and the speed from which on all of it counts. [D]"""
+
+SHARED_WEIGHT = 3
+"""Frames of 1 % noise that the first guess, half of the swing shared, weighs. [D]"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """One obstacle over time.
+
+    Attributes:
+        state: (3,) depth in metres, own speed in m/s, own acceleration in m/s2.
+        covariance: (3, 3) of the state.
+        born_s: Time of the first sighting.
+        time_s: The state is of this time.
+        ego_mps: Own speed at that time.
+        seen_s: Time of the last sighting.
+        hits: For the last frames, whether it was seen.
+        history: (log depth, swing of the log camera height) of the last sightings.
+        seen: The last sighting.
+    """
+
+    state: Doubles
+    covariance: Doubles
+    born_s: float
+    time_s: float
+    ego_mps: float
+    seen_s: float
+    hits: tuple[bool, ...]
+    history: tuple[tuple[float, float], ...]
+    seen: Obstacle
+
+    def confirmed(self, settings: TrackSettings) -> bool:
+        """Whether it was seen often enough; far away, every time."""
+        needed = settings.confirm_of if self.state[0] > settings.far_m else settings.confirm_hits
+        return sum(self.hits) >= needed
+
+
+def start(obstacle: Obstacle, time_s: float, ego_speed_mps: float, swing: float, settings: TrackSettings) -> Track:
+    """A track of one sighting: a lead may do any speed from none to the own one."""
+    speed = ego_speed_mps / 2
+    spread = math.hypot(ego_speed_mps / 2, settings.lead_speed_mps)
+    covariance = np.diag([(settings.prior * obstacle.depth_m) ** 2, spread**2, settings.lead_acceleration_mps2**2])
+    depth = obstacle.depth_m * math.exp(-swing / 2)
+    history = ((math.log(obstacle.depth_m), swing),)
+    return Track(np.array([depth, speed, 0.0]), covariance, time_s, time_s, ego_speed_mps, time_s, (True,), history, obstacle)
+
+
+def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSettings) -> Track:
+    """The track at a later time, at the own speed given."""
+    step = time_s - track.time_s
+    fade = math.exp(-step / settings.acceleration_s)
+    move = np.array([[1, step, step**2 / 2], [0, 1, step], [0, 0, fade]])
+    noise = np.array(
+        [
+            [step**5 / 20, step**4 / 8, step**3 / 6],
+            [step**4 / 8, step**3 / 3, step**2 / 2],
+            [step**3 / 6, step**2 / 2, step],
+        ]
+    )
+    freedom = min(1.0, STANDING_JERK + abs(float(track.state[1])) / FREE_SPEED_MPS)
+    jerk = settings.jerk * freedom * min(1.0, (time_s - track.born_s) / settings.settle_s)
+    state = move @ track.state - np.array([(track.ego_mps + ego_speed_mps) / 2 * step, 0, 0])
+    covariance = move @ track.covariance @ move.T + jerk**2 * noise
+    return replace(track, state=state, covariance=covariance, time_s=time_s, ego_mps=ego_speed_mps)
+
+
+def correct(track: Track, obstacle: Obstacle, heights: HeightHistory, settings: TrackSettings) -> Track | None:
+    """The track with one more sighting at its own time.
+
+    Returns:
+        `None` where the sighting is too far from what was expected to be of the same thing.
+    """
+    history = (*track.history, (math.log(obstacle.depth_m), heights.swing))[-settings.history :]
+    shared = shared_swing(history)
+    values = tuple(log_depth - shared * swing for log_depth, swing in history)
+    own = frame_noise(values)
+    if own is None:
+        ground = frame_noise(heights.log_heights)
+        own = settings.prior if ground is None else ground
+    sigma = math.sqrt(settings.floor**2 + own**2 + ((1 - shared) * heights.slow_noise) ** 2)
+    depth = math.exp(values[-1])
+    off = depth - track.state[0]
+    variance = (sigma * depth) ** 2
+    total = track.covariance[0, 0] + variance
+    if abs(off) > settings.gate * math.sqrt(total) or abs(math.log(depth / max(track.state[0], 0.1))) > settings.gate_log:
+        return None
+    gain = track.covariance[:, 0] / total
+    keep = np.eye(3) - np.outer(gain, [1.0, 0.0, 0.0])
+    covariance = keep @ track.covariance @ keep.T + variance * np.outer(gain, gain)  # Joseph's form stays symmetric
+    return replace(
+        track, state=track.state + gain * off, covariance=covariance, seen_s=track.time_s, history=history, seen=obstacle
+    )
+
+
+def shared_swing(history: tuple[tuple[float, float], ...]) -> float:
+    """Share of the camera height's swing, 0 to 1, that the obstacle's depth goes along with.
+
+    Least squares of the one's second differences on the other's, with a first guess of one half.
+
+    Args:
+        history: (log depth, swing) of one sighting after the other.
+    """
+    weight = 6 * SHARED_WEIGHT * 0.01**2
+    if len(history) < 3:
+        return 0.5
+    depth, swing = np.diff(np.array(history), 2, axis=0).T
+    return float(np.clip((depth @ swing + 0.5 * weight) / (swing @ swing + weight), 0, 1))
+
+
+def follow(
+    tracks: list[Track],
+    obstacles: list[Obstacle],
+    time_s: float,
+    ego_speed_mps: float,
+    heights: HeightHistory,
+    settings: TrackSettings,
+) -> list[Track]:
+    """All tracks one frame on, nearest first; each sighting goes to the nearest track in log depth that takes it."""
+    left = list(obstacles)
+    followed: list[Track] = []
+    for track in tracks:
+        expected = predict(track, time_s, ego_speed_mps, settings)
+        best = min(left, key=lambda one: abs(math.log(one.depth_m / max(expected.state[0], 0.1))), default=None)
+        corrected = correct(expected, best, heights, settings) if best is not None else None
+        if corrected is not None and best is not None:
+            left.remove(best)
+        current = corrected if corrected is not None else expected
+        current = replace(current, hits=(*current.hits, corrected is not None)[-settings.confirm_of :])
+        if time_s - current.seen_s <= settings.lost_s and current.state[0] > 0:
+            followed.append(current)
+    followed += [start(obstacle, time_s, ego_speed_mps, heights.swing, settings) for obstacle in left]
+    return sorted(followed, key=lambda track: float(track.state[0]))

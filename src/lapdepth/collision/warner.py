@@ -1,0 +1,192 @@
+"""The warning, frame by frame: depth in, level and reason out. It touches no file and no network.
+
+health      is the input fit to be judged?
+ground      plane and camera height      -> scale of the metres
+corridor    own path                     -> where to look
+obstacle    nearest upright things in it
+tracker     range, speed, acceleration
+decision    can it still be avoided?     -> level, with hysteresis
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from lapdepth.collision.corridor import curvature_1pm, horizon_m
+from lapdepth.collision.decision import LONGEST_S, Hysteresis, Threat, assess, judge
+from lapdepth.collision.frame import Frame, FrameResult, Level
+from lapdepth.collision.ground import Ground, fit_ground
+from lapdepth.collision.health import Watch, check_depth, check_picture, usable, watch_on
+from lapdepth.collision.obstacle import find_obstacles
+from lapdepth.collision.scale import HeightHistory
+from lapdepth.collision.settings import WarnerSettings
+from lapdepth.collision.tracker import Track, follow
+
+
+class CollisionWarner:
+    """Forward collision warning from depth. Evidence from simulation and recordings; not a certified safety system.
+
+    Example:
+        >>> from lapdepth.camera import Intrinsics
+        >>> camera = Intrinsics.from_focal(64, 32, 40)
+        >>> warner = CollisionWarner()
+        >>> frame = Frame(np.full((32, 64), np.nan, np.float32), time_s=0.0, intrinsics=camera, ego_speed_mps=10)
+        >>> warner(frame).level.value
+        'degraded'
+    """
+
+    def __init__(self, settings: WarnerSettings | None = None) -> None:
+        """Begin with nothing seen."""
+        self.settings = settings or WarnerSettings()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, as for another drive."""
+        self._watch = Watch()
+        self._heights = HeightHistory()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget what hangs on an unbroken row of frames."""
+        self._ground: Ground | None = None
+        self._ground_s = -math.inf
+        self._tracks: list[Track] = []
+        self._hysteresis = Hysteresis()
+        self._healthy_since_s: float | None = None
+        self._was_degraded = False
+        self._raw_reason = "nothing in the path"
+
+    def __call__(self, frame: Frame) -> FrameResult:
+        """Judge one frame; frames come in the order of their time.
+
+        Args:
+            frame: Depth, time, camera, and what is known of the own motion.
+
+        Returns:
+            The level with its reason and numbers.
+        """
+        frame = _finite(frame)
+        self._watch, fault, repeated = watch_on(self._watch, frame, self.settings.health)
+        good = usable(frame, self.settings.path.min_confidence)
+        fault = fault or check_depth(frame.depth_m, good, self.settings.health)
+        if fault is None and frame.image is not None:
+            fault = check_picture(frame.image, self.settings.health)
+        if fault is None and not repeated:
+            fault = self._update_ground(frame, good)
+        if fault is not None:
+            self._forget()
+            self._was_degraded = True
+            return FrameResult(frame.time_s, Level.DEGRADED, fault, scale_free=_scale_free(frame), health=(fault,))
+        if self._healthy_since_s is None:
+            self._healthy_since_s = frame.time_s
+        if not repeated and self._ground is not None:
+            self._update_tracks(frame, good, self._ground)
+        return self._result(frame, *self._decide(frame, repeated))
+
+    def _update_ground(self, frame: Frame, good: npt.NDArray[np.bool_]) -> str | None:
+        """The plane of this frame; a lost one is kept for a moment. Returns the fault, if any."""
+        settings = self.settings.ground
+        ground = fit_ground(frame.depth_m, good, frame.intrinsics, settings, self._ground)
+        if ground is not None:
+            self._ground, self._ground_s = ground, frame.time_s
+            self._heights = self._heights.add(frame.time_s, ground.camera_height_m, settings)
+            return None
+        return "no plausible ground" if frame.time_s - self._ground_s > settings.hold_s else None
+
+    def _update_tracks(self, frame: Frame, good: npt.NDArray[np.bool_], ground: Ground) -> None:
+        """Obstacles of this frame into tracks."""
+        settings, ego = self.settings, frame.ego_speed_mps
+        factor = self._heights.factor(settings.camera_height_m, settings.ground)
+        obstacles = find_obstacles(
+            frame.depth_m if factor == 1 else frame.depth_m * np.float32(factor),
+            good,
+            frame.intrinsics,
+            replace(ground, a=ground.a / factor, b=ground.b / factor, c=ground.c / factor),
+            settings.path,
+            curvature=curvature_1pm(frame.yaw_rate_rps, ego, settings.path),
+            horizon=horizon_m(ego, settings.path) + settings.camera_to_front_m,
+            camera_height_m=self._heights.height_m * factor,
+            boxes=frame.boxes,
+        )
+        speed = _scaled_speed(frame) or 0.0  # 0 makes all speeds relative
+        self._tracks = follow(self._tracks, obstacles, frame.time_s, speed, self._heights, settings.track)
+
+    def _decide(self, frame: Frame, repeated: bool) -> tuple[Track | None, Threat | None]:
+        """The nearest confirmed track and its threat; the level goes into the hysteresis."""
+        settings = self.settings
+        nearest = next((track for track in self._tracks if track.confirmed(settings.track)), None)
+        threat, asked, self._raw_reason = None, Level.CLEAR, "nothing in the path"
+        if nearest is not None:
+            speed = _scaled_speed(frame)
+            threat = assess(nearest.state, nearest.covariance, speed, settings.camera_to_front_m, settings.decision)
+            asked, self._raw_reason = judge(threat, frame.ego_speed_mps, not _scale_free(frame), settings.decision)
+        if not repeated:
+            self._hysteresis = self._hysteresis.add(asked, frame.time_s, settings.decision, not frame.driver_braking)
+        return nearest, threat
+
+    def _result(self, frame: Frame, nearest: Track | None, threat: Threat | None) -> FrameResult:
+        """Level with hysteresis, and the numbers of the nearest obstacle."""
+        settings, since = self.settings, self._healthy_since_s
+        healthy_s = 0.0 if since is None else frame.time_s - since
+        level, reason = self._hysteresis.level, self._raw_reason
+        if self._was_degraded and healthy_s < settings.health.recover_s:
+            level, reason = Level.DEGRADED, "input was bad a moment ago"
+        elif healthy_s < settings.decision.warm_up_s and level is Level.CLEAR:
+            level, reason = Level.UNKNOWN, "too few frames yet"
+        factor = self._heights.factor(settings.camera_height_m, settings.ground)
+        result = FrameResult(
+            frame.time_s,
+            level,
+            reason,
+            scale_free=_scale_free(frame),
+            scale_factor=factor,
+            camera_height_m=self._heights.height_m,
+            health=self._remarks(frame, factor),
+        )
+        if nearest is None or threat is None:
+            return result
+        metres = frame.focal_known
+        approaching = threat.ttc_s < LONGEST_S
+        return replace(
+            result,
+            range_m=threat.gap_m if metres else None,
+            closing_speed_mps=threat.closing_mps if metres else None,
+            lead_acceleration_mps2=float(nearest.state[2]) if metres else None,
+            ttc_s=threat.ttc_s if approaching else None,
+            ttc_low_s=threat.ttc_low_s if approaching else None,
+            ttc_high_s=threat.ttc_high_s if approaching else None,
+            ttc_braking_s=threat.ttc_braking_s if threat.ttc_braking_s < LONGEST_S else None,
+            required_mps2=threat.required_mps2,
+            label=nearest.seen.label,
+        )
+
+    def _remarks(self, frame: Frame, factor: float) -> tuple[str, ...]:
+        remarks = []
+        if frame.ego_speed_mps is None:
+            remarks.append("own speed unknown: time to collision alone")
+        if not frame.focal_known:
+            remarks.append("focal length unknown: time to collision alone")
+        if abs(math.log(factor)) > math.log(self.settings.ground.flag_factor):
+            remarks.append(f"scale of depth is off: corrected by {factor:.2f}")
+        return tuple(remarks)
+
+
+def _scaled_speed(frame: Frame) -> float | None:
+    """Own speed, where depth is in metres that it can be set against."""
+    return frame.ego_speed_mps if frame.focal_known else None
+
+
+def _scale_free(frame: Frame) -> bool:
+    return frame.ego_speed_mps is None or not frame.focal_known
+
+
+def _finite(frame: Frame) -> Frame:
+    """A speed or yaw rate that is no number is unknown."""
+    speed, yaw = frame.ego_speed_mps, frame.yaw_rate_rps
+    speed = speed if speed is not None and math.isfinite(speed) else None
+    yaw = yaw if yaw is not None and math.isfinite(yaw) else None
+    return replace(frame, ego_speed_mps=speed, yaw_rate_rps=yaw)
