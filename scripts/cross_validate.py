@@ -6,7 +6,8 @@ blocks of scenes. Parts of the run that do not see the divided manifests are the
 with a checkpoint from before the group comes in, and each run starts from that.
 
     python scripts/cross_validate.py configs/default.toml --group roads --folds 3 --score roads=kitti-garg \
-        --score rooms=nyu-eigen --shared runs/default/checkpoint-00003000.pt --set steps=3400 --output runs/folds
+        --score rooms=nyu-eigen --shared runs/default/checkpoint-00002500.pt --set steps=2750 \
+        --set ema=0.98 --set optimizer.tail=0.0909 --output runs/folds
 
 Run it again to go on after an interruption. Writes report.json in the output folder.
 """

@@ -18,6 +18,7 @@ from lapdepth.errors import ConfigError, ModelError  # noqa: E402
 from lapdepth.evaluation.metrics import METRICS  # noqa: E402
 from lapdepth.inference.predictor import DepthPredictor  # noqa: E402
 from lapdepth.model.checkpoint import load_model, save_model  # noqa: E402
+from lapdepth.model.network import build_network  # noqa: E402
 from lapdepth.training import loop  # noqa: E402
 from lapdepth.training.config import load_train_config  # noqa: E402
 from lapdepth.training.loop import make_sources, train  # noqa: E402
@@ -311,3 +312,34 @@ def test_cross_validation_that_is_refused(cross_validate, tmp_path, options, mat
     assert last.startswith("cross_validate: ")
     assert match in last
     assert not (tmp_path / "folds" / "report.json").exists()
+
+
+def teach(folder, model):
+    """The script on four pictures for four steps."""
+    app = typer.Typer()
+    app.command()(script("train_confidence").main)
+    return CliRunner().invoke(app, [str(write_run(folder, steps=4)), str(model), "--output", str(folder / "taught")])
+
+
+def test_teaching_confidence_leaves_depth_to_the_last_bit(tmp_path):
+    config = make_run(tmp_path)
+    save_model(loop.starting_network(config), tmp_path / "start")
+    done = teach(tmp_path, tmp_path / "start")
+    assert done.exit_code == 0, done.output
+    before, after = load_model(tmp_path / "start").eval(), load_model(tmp_path / "taught").eval()
+    image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        old, new = before(image), after(image)
+    assert torch.equal(old.depth_m, new.depth_m)
+    assert not torch.equal(old.log_scale, new.log_scale)
+    assert "confidence" in after.config.provenance
+
+
+def test_a_model_without_uncertainty_has_no_confidence_to_teach(tmp_path):
+    config = make_run(tmp_path)
+    network = build_network(config.model.model_copy(update={"uncertainty": False}))
+    save_model(network, tmp_path / "start")
+    done = teach(tmp_path, tmp_path / "start")
+    assert done.exit_code == 1
+    assert "uncertainty" in done.output
+    assert not (tmp_path / "taught").exists()
