@@ -2,12 +2,11 @@ r"""Cross-validate a recipe over scenes: leave out each block of scenes in turn,
 
 Every picture is scored by a model that never saw its scene. Manifests that a group of the configuration holds a block out of
 are held out of every group, with that block; the manifests of the group named with ``--group`` are divided into ``--folds``
-blocks of scenes. Parts of the run that do not see the divided manifests are the same for all blocks: give the folder of a run
-with a checkpoint from before the group comes in, and each run starts from that.
+blocks of scenes. Where a group comes in late, the part of the run before it is the same for all blocks: give a checkpoint from
+before with ``--shared``, and each run starts there.
 
     python scripts/cross_validate.py configs/default.toml --group roads --folds 3 --score roads=kitti-garg \
-        --score rooms=nyu-eigen --shared runs/default/checkpoint-00002500.pt --set steps=2750 \
-        --set ema=0.98 --set optimizer.tail=0.0909 --output runs/folds
+        --score rooms=nyu-eigen --output runs/folds
 
 Run it again to go on after an interruption. Writes report.json in the output folder.
 """

@@ -152,7 +152,7 @@ def test_an_export_that_differs_is_refused_and_no_file_is_left(tmp_path, monkeyp
     path = tmp_path / "model.onnx"
     if existing is not None:
         path.write_bytes(existing)
-    monkeypatch.setattr(export, "to_onnx", lambda network: onnx.ModelProto())
+    monkeypatch.setattr(export, "to_onnx", lambda network, compact: onnx.ModelProto())
     monkeypatch.setattr(export, "compare_with_torch", lambda network, path: 0.0)
     monkeypatch.setattr(export, "MAX_RELATIVE_DIFFERENCE", limit)
     with pytest.raises(ModelError, match=r"differs from PyTorch by 0\.0e.*nothing was written"):
@@ -162,7 +162,7 @@ def test_an_export_that_differs_is_refused_and_no_file_is_left(tmp_path, monkeyp
 
 
 def test_a_difference_that_is_nan_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "to_onnx", lambda network: onnx.ModelProto())
+    monkeypatch.setattr(export, "to_onnx", lambda network, compact: onnx.ModelProto())
     monkeypatch.setattr(export, "compare_with_torch", lambda network, path: float("nan"))
     with pytest.raises(ModelError, match="differs from PyTorch by nan"):
         export.export_onnx(build("small"), tmp_path / "model.onnx")
@@ -170,6 +170,6 @@ def test_a_difference_that_is_nan_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_missing_folder_is_an_output_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "to_onnx", lambda network: onnx.ModelProto())
+    monkeypatch.setattr(export, "to_onnx", lambda network, compact: onnx.ModelProto())
     with pytest.raises(OutputError, match="does not exist"):
         export.export_onnx(build("small"), tmp_path / "none" / "model.onnx")

@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -40,7 +41,9 @@ def packaging(tmp_path, monkeypatch):
     """The script with another place for models, one old model in it, and an export that takes no time."""
     module = script("package_model")
     monkeypatch.setattr(module, "PACKAGE", tmp_path / "weights")
-    monkeypatch.setattr(module, "export_onnx", lambda network, path: path.write_bytes(network.config.name.encode()) and 1e-6)
+    monkeypatch.setattr(
+        module, "export_onnx", lambda network, path, compact: path.write_bytes(network.config.name.encode()) and 1e-6
+    )
     save_model(build("shallow"), tmp_path / "weights" / "default")
     (tmp_path / "weights" / "default" / "model.onnx").write_bytes(b"shallow")
     (tmp_path / "weights" / "default" / "LICENSE").write_text("CC0")
@@ -71,7 +74,7 @@ def test_packaging_a_model_too_large_replaces_nothing(packaging, tmp_path, monke
 
 
 def test_packaging_a_model_that_exports_wrongly_replaces_nothing(packaging, tmp_path, monkeypatch):
-    def fails(network, path):
+    def fails(network, path, compact):
         raise ModelError("the export differs")
 
     before = contents(tmp_path / "weights")
@@ -188,18 +191,18 @@ def test_an_unknown_group_is_refused(crossing, tmp_path):
         crossing.held_out(config, "streets", 0, 3)
 
 
-def test_folds_of_the_shipped_configuration_share_its_first_part(crossing):
+def test_folds_of_the_shipped_configuration_leave_rooms_as_they_are(crossing):
     config = load_train_config(DEFAULT_TOML)
-    (start,) = (group for group in config.groups if group.trains_at(0))
+    (rooms,) = (group for group in config.groups if group.name == "rooms")
     nyu, roads = Path("nyu_labeled_train/manifest.csv"), {source.manifest for source in config.groups[-1].sources}
     for fold in range(3):
         divided = crossing.held_out(config, "roads", fold, 3)
-        assert divided.groups[0] == start
+        assert divided.groups[0] == rooms
         for group in divided.groups:
             for source in group.sources:
                 block = (fold, 3) if source.manifest in roads else (2, 5) if source.manifest == nyu else (0, 0)
                 assert (source.fold, source.folds) == block
-    assert all(source.manifest not in roads for source in start.sources)
+    assert all(source.manifest not in roads for source in rooms.sources)
 
 
 def as_toml(value):
@@ -343,3 +346,44 @@ def test_a_model_without_uncertainty_has_no_confidence_to_teach(tmp_path):
     assert done.exit_code == 1
     assert "uncertainty" in done.output
     assert not (tmp_path / "taught").exists()
+
+
+def published_lite(timm_name):
+    """Weights as the published files name them, each tensor with values of its own."""
+    timm = pytest.importorskip("timm", reason="the converter needs timm")
+    module = script("convert_efficientnet_lite")
+    network = timm.create_model(timm_name)
+    places = {
+        f"blocks.{i}.{j}": n for n, (i, j) in enumerate((i, j) for i, s in enumerate(network.blocks) for j in range(len(s)))
+    }
+    weights = {}
+    for key, tensor in network.state_dict().items():
+        place = next((place for place in places if key.startswith(f"{place}.")), None)
+        if place is None:
+            names, prefix, rest = module.OUTSIDE, "", key
+        else:
+            names = module.INVERTED if hasattr(network.get_submodule(place), "conv_pwl") else module.SEPARABLE
+            prefix, rest = f"_blocks.{places[place]}.", key.removeprefix(f"{place}.")
+        part, _, leaf = rest.partition(".")
+        weights[prefix + {new: old for old, new in names.items()}[part] + "." + leaf] = torch.rand(tensor.shape)
+    return module, network, weights
+
+
+def test_published_efficientnet_lite_weights_get_timm_names(capsys):
+    module, network, weights = published_lite("efficientnet_lite0")
+    renamed = module.rename(weights, "efficientnet_lite0")
+    missing, unexpected = network.load_state_dict(renamed, strict=False)
+    assert not unexpected
+    assert all(key.endswith("num_batches_tracked") for key in missing)
+    assert torch.equal(renamed["blocks.1.0.conv_pwl.weight"], weights["_blocks.1._project_conv.weight"])
+    assert torch.equal(renamed["blocks.0.0.conv_pw.weight"], weights["_blocks.0._project_conv.weight"])
+    np.testing.assert_allclose(renamed["bn1.running_var"], weights["_bn0.running_var"] + 1e-3 - 1e-5, rtol=1e-6)
+
+
+def test_efficientnet_lite_weights_of_another_network_are_refused():
+    module, _, weights = published_lite("efficientnet_lite0")
+    with pytest.raises(SystemExit, match=r"does not fit efficientnet_lite2|tensors of efficientnet_lite2 are not in the file"):
+        module.rename(weights, "efficientnet_lite2")
+    del weights["_conv_stem.weight"]
+    with pytest.raises(SystemExit, match=r"1 tensors of efficientnet_lite0 are not in the file, such as 'conv_stem\.weight'"):
+        module.rename(weights, "efficientnet_lite0")

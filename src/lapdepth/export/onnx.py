@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ from lapdepth.model.network import LapDepth
 
 MAX_RELATIVE_DIFFERENCE = 1e-4
 OPSET = 18
+SMALL = 256
+"""Weights of fewer numbers stay as they are: a cast costs more than it saves."""
 
 
 class _Outputs(nn.Module):
@@ -42,12 +45,14 @@ class _Outputs(nn.Module):
         return (out.depth_m,) if out.log_scale is None else (out.depth_m, out.log_scale)
 
 
-def export_onnx(network: LapDepth, path: Path) -> float:
+def export_onnx(network: LapDepth, path: Path, compact: bool = False) -> float:
     """Write a model as one ONNX file that is all prediction needs.
 
     Args:
         network: The network.
         path: An `.onnx` file.
+        compact: Keep large weights that half precision holds exactly in it: about half the size, the same numbers. The engine
+            widens them once, and standardises filters once, when it reads the file.
 
     Returns:
         Largest difference to PyTorch's, as `compare_with_torch` gives it.
@@ -57,7 +62,7 @@ def export_onnx(network: LapDepth, path: Path) -> float:
         OutputError: The file cannot be written.
     """
     with atomic_path(path) as scratch:
-        onnx.save(to_onnx(network), scratch)
+        onnx.save(to_onnx(network, compact), scratch)
         difference = compare_with_torch(network, scratch)
         if not difference <= MAX_RELATIVE_DIFFERENCE:
             raise ModelError(
@@ -95,10 +100,15 @@ def _output_names(network: LapDepth) -> list[str]:
     return [OUTPUT_DEPTH, OUTPUT_LOG_SCALE] if network.config.uncertainty else [OUTPUT_DEPTH]
 
 
-def to_onnx(network: LapDepth) -> onnx.ModelProto:
-    """The network as ONNX, folded, with dynamic sizes and its configuration; not yet compared with PyTorch."""
+def to_onnx(network: LapDepth, compact: bool = False) -> onnx.ModelProto:
+    """The network as ONNX, with dynamic sizes and its configuration; not yet compared with PyTorch.
+
+    Standardised filters are folded, unless `compact`, which then stores what half precision holds exactly in it.
+    """
     stride = network.config.stride
-    module = _Outputs(fold(network).to("cpu").to(memory_format=torch.contiguous_format)).eval()
+    module = _Outputs(
+        (copy.deepcopy(network) if compact else fold(network)).to("cpu").to(memory_format=torch.contiguous_format)
+    ).eval()
     sizes = {0: Dim("batch"), 2: stride * Dim("height_in_strides"), 3: stride * Dim("width_in_strides")}
     # A batch of two: PyTorch would take a size of one for a constant.
     with _quiet():
@@ -119,8 +129,28 @@ def to_onnx(network: LapDepth) -> onnx.ModelProto:
         # The exporter's traces of PyTorch code: half a megabyte that no one reads, with paths of this machine.
         part.ClearField("doc_string")
         part.ClearField("metadata_props")
+    if compact:
+        _store_half(model.graph)
     onnx.helper.set_model_props(model, {CONFIG_KEY: network.config.model_dump_json()})
     return model
+
+
+def _store_half(graph: onnx.GraphProto) -> None:
+    """Store large float32 weights that half precision holds exactly in it, each with a cast that engines fold on reading."""
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or math.prod(tensor.dims) < SMALL:
+            continue
+        wide = onnx.numpy_helper.to_array(tensor)
+        half = wide.astype(np.float16)
+        if not np.array_equal(half.astype(np.float32), wide):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 @contextmanager
