@@ -67,6 +67,8 @@ class PathSettings(Settings):
         horizon_s: Farthest range in seconds at the own speed. [D] specification
         min_horizon_m: The horizon at a standstill. [D]
         max_curvature_1pm: Curvature beyond which the yaw rate is not believed. [D] a radius of 5 m
+        curve_margin_m: Sideways error that a curve's far end may have. [D] from a car parked beside the lane to the corridor
+        curve_depth_error: Relative error of depth that is reckoned with there. Specification, constant scale error
         lowest_m: An obstacle begins this high above the ground. [D] specification
         highest_m: What is higher can be driven under. [D] specification
         bin: Width of a bin of the histogram of log depth. [D]
@@ -85,6 +87,8 @@ class PathSettings(Settings):
     horizon_s: Positive = 4.5
     min_horizon_m: Positive = 20.0
     max_curvature_1pm: Positive = 0.2
+    curve_margin_m: Positive = 0.7
+    curve_depth_error: Positive = 0.1
     lowest_m: Positive = 0.35
     highest_m: Positive = 2.2
     bin: Positive = 0.04

@@ -101,14 +101,15 @@ class CollisionWarner:
         """Obstacles of this frame into tracks."""
         settings, ego = self.settings, frame.ego_speed_mps
         factor = self._heights.factor(settings.camera_height_m, settings.ground)
+        curvature = curvature_1pm(frame.yaw_rate_rps, ego, settings.path)
         obstacles = find_obstacles(
             frame.depth_m if factor == 1 else frame.depth_m * np.float32(factor),
             good,
             frame.intrinsics,
             replace(ground, a=ground.a / factor, b=ground.b / factor, c=ground.c / factor),
             settings.path,
-            curvature=curvature_1pm(frame.yaw_rate_rps, ego, settings.path),
-            horizon=horizon_m(ego, settings.path) + settings.camera_to_front_m,
+            curvature=curvature,
+            horizon=horizon_m(ego, curvature, settings.path) + settings.camera_to_front_m,
             camera_height_m=self._heights.height_m * factor,
             boxes=frame.boxes,
         )
