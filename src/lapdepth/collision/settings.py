@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from lapdepth.config import Settings
+from lapdepth.errors import InputError
 
 GRAVITY_MPS2 = 9.81
 
@@ -233,3 +234,16 @@ class WarnerSettings(Settings):
     track: TrackSettings = TrackSettings()
     decision: DecisionSettings = DecisionSettings()
     health: HealthSettings = HealthSettings()
+
+
+def warner_settings(camera_height_m: float | None, camera_to_front_m: float) -> WarnerSettings:
+    """Settings of a vehicle, the rest as they are.
+
+    Raises:
+        InputError: A length is out of range.
+    """
+    if camera_height_m is not None and not 0.2 <= camera_height_m <= 4.5:
+        raise InputError(f"camera_height_m is {camera_height_m}; expected 0.2 to 4.5 metres above the road")
+    if not 0 <= camera_to_front_m <= 10:
+        raise InputError(f"camera_to_front_m is {camera_to_front_m}; expected 0 to 10 metres")
+    return WarnerSettings(camera_height_m=camera_height_m, camera_to_front_m=camera_to_front_m)
