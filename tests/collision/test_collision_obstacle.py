@@ -99,13 +99,21 @@ def test_curvature(yaw_rate, speed, curvature):
     assert curvature_1pm(yaw_rate, speed, PATH) == pytest.approx(curvature)
 
 
-def test_offset_from_the_arc():
-    # A point on the arc of 50 m radius, 10 degrees along: the parabola is 0.02 m off the circle.
-    angle = np.radians(10)
-    right, forward = -50 * (1 - np.cos(angle)), 50 * np.sin(angle)
-    assert offset_m(np.float32(right), np.float32(forward), 1 / 50) == pytest.approx(0, abs=0.03)
+@pytest.mark.parametrize("radius_m", [50, -50, 100])
+def test_offset_from_the_arc(radius_m):
+    # A point 2 m to the right of the arc, 30 degrees along it: on a left bend that is farther from the centre.
+    angle = np.radians(30)
+    outside = radius_m + 2
+    right, forward = outside * np.cos(angle) - radius_m, abs(outside) * np.sin(angle)
+    assert offset_m(np.float32(right), np.float32(forward), 1 / radius_m) == pytest.approx(2, abs=1e-3)
 
 
 @pytest.mark.parametrize(("speed", "metres"), [(None, 80), (10, 45), (30, 80), (1, 20)])
 def test_horizon(speed, metres):
-    assert horizon_m(speed, PATH) == metres
+    assert horizon_m(speed, 0.0, PATH) == metres
+
+
+def test_horizon_in_a_curve_ends_where_depth_cannot_tell_the_lanes_apart():
+    reach = horizon_m(30, -0.01, PATH)
+    assert 0.1 * reach**2 * 0.01 / 2 == pytest.approx(0.7)
+    assert horizon_m(30, 0.2, PATH) == 20

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from lapdepth.config import Settings
+from lapdepth.errors import InputError
 
 GRAVITY_MPS2 = 9.81
 
@@ -67,6 +68,8 @@ class PathSettings(Settings):
         horizon_s: Farthest range in seconds at the own speed. [D] specification
         min_horizon_m: The horizon at a standstill. [D]
         max_curvature_1pm: Curvature beyond which the yaw rate is not believed. [D] a radius of 5 m
+        curve_margin_m: Sideways error that a curve's far end may have. [D] from a car parked beside the lane to the corridor
+        curve_depth_error: Relative error of depth that is reckoned with there. Specification, constant scale error
         lowest_m: An obstacle begins this high above the ground. [D] specification
         highest_m: What is higher can be driven under. [D] specification
         bin: Width of a bin of the histogram of log depth. [D]
@@ -85,6 +88,8 @@ class PathSettings(Settings):
     horizon_s: Positive = 4.5
     min_horizon_m: Positive = 20.0
     max_curvature_1pm: Positive = 0.2
+    curve_margin_m: Positive = 0.7
+    curve_depth_error: Positive = 0.1
     lowest_m: Positive = 0.35
     highest_m: Positive = 2.2
     bin: Positive = 0.04
@@ -229,3 +234,16 @@ class WarnerSettings(Settings):
     track: TrackSettings = TrackSettings()
     decision: DecisionSettings = DecisionSettings()
     health: HealthSettings = HealthSettings()
+
+
+def warner_settings(camera_height_m: float | None, camera_to_front_m: float) -> WarnerSettings:
+    """Settings of a vehicle, the rest as they are.
+
+    Raises:
+        InputError: A length is out of range.
+    """
+    if camera_height_m is not None and not 0.2 <= camera_height_m <= 4.5:
+        raise InputError(f"camera_height_m is {camera_height_m}; expected 0.2 to 4.5 metres above the road")
+    if not 0 <= camera_to_front_m <= 10:
+        raise InputError(f"camera_to_front_m is {camera_to_front_m}; expected 0 to 10 metres")
+    return WarnerSettings(camera_height_m=camera_height_m, camera_to_front_m=camera_to_front_m)

@@ -81,7 +81,9 @@ def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSe
         ]
     )
     freedom = min(1.0, STANDING_JERK + abs(float(track.state[1])) / FREE_SPEED_MPS)
-    jerk = settings.jerk * freedom * min(1.0, (time_s - track.born_s) / settings.settle_s)
+    # What is seen now and then may be one thing after another, such as parked cars: that teaches no acceleration.
+    certain = min(1.0, (time_s - track.born_s) / settings.settle_s) * sum(track.hits) / len(track.hits)
+    jerk = settings.jerk * freedom * certain
     state = move @ track.state - np.array([(track.ego_mps + ego_speed_mps) / 2 * step, 0, 0])
     covariance = move @ track.covariance @ move.T + jerk**2 * noise
     return replace(track, state=state, covariance=covariance, time_s=time_s, ego_mps=ego_speed_mps)

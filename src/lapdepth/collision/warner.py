@@ -59,6 +59,7 @@ class CollisionWarner:
         self._healthy_since_s: float | None = None
         self._was_degraded = False
         self._raw_reason = "nothing in the path"
+        self._alert_reason = ""
 
     def __call__(self, frame: Frame) -> FrameResult:
         """Judge one frame; frames come in the order of their time.
@@ -101,14 +102,15 @@ class CollisionWarner:
         """Obstacles of this frame into tracks."""
         settings, ego = self.settings, frame.ego_speed_mps
         factor = self._heights.factor(settings.camera_height_m, settings.ground)
+        curvature = curvature_1pm(frame.yaw_rate_rps, ego, settings.path)
         obstacles = find_obstacles(
             frame.depth_m if factor == 1 else frame.depth_m * np.float32(factor),
             good,
             frame.intrinsics,
             replace(ground, a=ground.a / factor, b=ground.b / factor, c=ground.c / factor),
             settings.path,
-            curvature=curvature_1pm(frame.yaw_rate_rps, ego, settings.path),
-            horizon=horizon_m(ego, settings.path) + settings.camera_to_front_m,
+            curvature=curvature,
+            horizon=horizon_m(ego, curvature, settings.path) + settings.camera_to_front_m,
             camera_height_m=self._heights.height_m * factor,
             boxes=frame.boxes,
         )
@@ -124,6 +126,10 @@ class CollisionWarner:
             speed = _scaled_speed(frame)
             threat = assess(nearest.state, nearest.covariance, speed, settings.camera_to_front_m, settings.decision)
             asked, self._raw_reason = judge(threat, frame.ego_speed_mps, not _scale_free(frame), settings.decision)
+        if asked.alert:
+            self._alert_reason = self._raw_reason
+        elif self._hysteresis.level.alert:  # an alert that is held says what it was raised for
+            self._raw_reason = f"a moment ago: {self._alert_reason}"
         if not repeated:
             self._hysteresis = self._hysteresis.add(asked, frame.time_s, settings.decision, not frame.driver_braking)
         return nearest, threat

@@ -1,0 +1,119 @@
+"""What the warning sees, drawn over the picture: corridor, obstacle, distance, time to collision and level.
+
+Legend: H, W height and width of the picture.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from lapdepth.camera import Intrinsics
+from lapdepth.collision.frame import FrameResult, Level
+from lapdepth.collision.settings import PathSettings
+from lapdepth.imaging import ByteArray
+
+COLOURS: dict[Level, tuple[int, int, int]] = {
+    Level.CLEAR: (60, 170, 90),
+    Level.CAUTION: (240, 190, 30),
+    Level.WARNING: (245, 120, 20),
+    Level.CRITICAL: (225, 30, 30),
+    Level.DEGRADED: (150, 60, 170),
+    Level.UNKNOWN: (120, 125, 130),
+}
+"""Red, green, blue of each level; its name stands beside it, so that nothing hangs on the colour alone."""
+
+OBSTACLE_M = (1.8, 1.5)
+"""Width and height of the frame that marks an obstacle, whose real size is not measured: a car's."""
+NEAREST_M = 3.0
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def draw(
+    picture: ByteArray, result: FrameResult, camera: Intrinsics, path: PathSettings, camera_to_front_m: float, curvature: float
+) -> ByteArray:
+    """A copy of the picture with what the warning says of it.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        result: Of the frame.
+        camera: Camera of the picture at this size.
+        path: Width of the corridor.
+        camera_to_front_m: From the camera to the front of the vehicle.
+        curvature: Of the path in 1/m, positive to the left.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    canvas = picture.copy()
+    height, width = canvas.shape[:2]
+    colour = COLOURS[result.level]
+    away_m = None if result.range_m is None else result.range_m + camera_to_front_m
+    if result.camera_height_m is not None and result.level is not Level.DEGRADED:
+        height_m = result.camera_height_m * result.scale_factor
+        _corridor(canvas, camera, height_m, path.half_width_m, min(away_m or path.horizon_m, path.horizon_m), curvature, colour)
+        if away_m is not None and away_m > 0:
+            _obstacle(canvas, camera, height_m, away_m, curvature, colour)
+    size = max(height / 480, 0.4)
+    band = round(58 * size)
+    canvas[:band] = np.asarray(colour, np.uint8)
+    _text(canvas, result.level.value.upper(), (round(12 * size), round(42 * size)), 1.4 * size)
+    _text(canvas, _numbers(result), (round(width * 0.36), round(40 * size)), size)
+    remark = result.reason if not result.health else f"{result.reason} | {result.health[0]}"
+    canvas[height - round(34 * size) :] //= 3  # white on dark, whatever the road looks like
+    _text(canvas, remark, (round(12 * size), height - round(12 * size)), 0.6 * size)
+    if result.level.alert:
+        cv2.rectangle(canvas, (0, 0), (width - 1, height - 1), colour, round(8 * size))
+    return canvas
+
+
+def _numbers(result: FrameResult) -> str:
+    parts = []
+    if result.range_m is not None:
+        parts.append(f"{result.range_m:.0f} m")
+    if result.closing_speed_mps is not None:
+        parts.append(f"{result.closing_speed_mps * 3.6:+.0f} km/h")
+    if result.ttc_s is not None:
+        parts.append(f"TTC {result.ttc_s:.1f} s")
+    return "  ".join(parts)
+
+
+def _column(camera: Intrinsics, offset_m: float, z: float, curvature: float) -> float:
+    return camera.cx_px + camera.fx_px * (offset_m - curvature / 2 * z * z) / z
+
+
+def _corridor(
+    canvas: ByteArray, camera: Intrinsics, height_m: float, half_m: float, far_m: float, curvature: float, colour: tuple[int, ...]
+) -> None:
+    """The path on the road, taken as level: both sides from near to far."""
+    depths = np.geomspace(NEAREST_M, max(far_m, NEAREST_M + 0.1), 12).tolist()
+    rows = [camera.cy_px + camera.fy_px * height_m / z for z in depths]
+    left = [(_column(camera, -half_m, z, curvature), row) for z, row in zip(depths, rows, strict=True)]
+    right = [(_column(camera, half_m, z, curvature), row) for z, row in zip(depths, rows, strict=True)]
+    outline = np.rint(np.array(left + right[::-1])).astype(np.int32)
+    low, high = (max(int(edge), 0) for edge in (outline[:, 1].min(), outline[:, 1].max() + 1))
+    window = canvas[low:high]
+    if window.size:
+        filled = cv2.fillPoly(window.copy(), [outline - (0, low)], colour)
+        window[:] = cv2.addWeighted(window, 0.65, filled, 0.35, 0)
+    cv2.polylines(canvas, [outline], True, colour, 2, cv2.LINE_AA)
+
+
+def _obstacle(
+    canvas: ByteArray, camera: Intrinsics, height_m: float, z: float, curvature: float, colour: tuple[int, ...]
+) -> None:
+    wide, tall = OBSTACLE_M
+    bottom = camera.cy_px + camera.fy_px * height_m / z
+    corners = [
+        (_column(camera, -wide / 2, z, curvature), bottom - camera.fy_px * tall / z),
+        (_column(camera, wide / 2, z, curvature), bottom),
+    ]
+    if all(math.isfinite(value) for corner in corners for value in corner):
+        first, second = ((round(x), round(y)) for x, y in corners)
+        cv2.rectangle(canvas, first, second, colour, 3, cv2.LINE_AA)
+
+
+def _text(canvas: ByteArray, text: str, place: tuple[int, int], scale: float) -> None:
+    cv2.putText(canvas, text, place, _FONT, scale, (255, 255, 255), max(1, round(2 * scale)), cv2.LINE_AA)

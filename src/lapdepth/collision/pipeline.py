@@ -1,0 +1,139 @@
+"""Frames to warnings: the only file of the warning that touches video and the network.
+
+    read_ahead (a thread)     file, camera   -> (H, W, 3) uint8 RGB, time stamp
+    depth      (a thread)     frame          -> depth, valid, confidence at the network's own size
+    warner, overlay           depth          -> level, reason, picture
+
+The network works on the next frame while the overlay of the last one is drawn and encoded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from lapdepth.camera import FloatArray, Intrinsics
+from lapdepth.collision.ego import EgoSpeed
+from lapdepth.collision.frame import Frame, FrameResult
+from lapdepth.collision.warner import CollisionWarner
+from lapdepth.imaging import ByteArray
+from lapdepth.inference.predictor import DepthPredictor
+from lapdepth.io.video import VideoFrame
+
+ASSUMED_FOV_DEG = 60.0
+"""Where no focal length is given, only the corridor's shape hangs on it. [D] a common dashcam, along the longer side"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Warned:
+    """One frame and what the warning says of it.
+
+    Attributes:
+        frame: Time stamp and picture.
+        result: The warning.
+        camera: Of the picture.
+        warning_s: Time that the warning took, of one core.
+        latency_s: From the frame's time stamp to the verdict, of a live source; `None` of others.
+    """
+
+    frame: VideoFrame
+    result: FrameResult
+    camera: Intrinsics
+    warning_s: float
+    latency_s: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    depth_m: FloatArray
+    valid: npt.NDArray[np.bool_]
+    confidence: FloatArray | None
+    small: ByteArray
+
+
+def warn_frames(
+    frames: Iterator[VideoFrame],
+    predictor: DepthPredictor,
+    warner: CollisionWarner,
+    ego: EgoSpeed,
+    focal_px: float | None,
+    live: bool,
+) -> Iterator[Warned]:
+    """The warning of each frame, in order.
+
+    Args:
+        frames: With time stamps; of a live source by `time.monotonic`.
+        predictor: Gives the depth.
+        warner: Fresh.
+        ego: Own speed.
+        focal_px: At the frames' own size; `None`: time to collision alone.
+        live: Judge each frame before the next one is taken, so that none is old; else the network works one frame ahead.
+
+    Raises:
+        ReadError: A frame cannot be read.
+        InputError: A frame, or the focal length, cannot be used.
+    """
+    see = _seer(predictor, focal_px)
+    began_s: float | None = None
+    pending: deque[tuple[VideoFrame, Future[_Seen]]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+
+        def judged(frame: VideoFrame, seen: _Seen) -> Warned:
+            camera = camera_of(frame.rgb, focal_px)
+            height, width = seen.depth_m.shape
+            start = time.perf_counter()
+            result = warner(
+                Frame(
+                    seen.depth_m,
+                    frame.time_s,
+                    camera.resized(width, height),
+                    focal_known=focal_px is not None,
+                    ego_speed_mps=ego.at(frame.time_s - (began_s or 0.0)),
+                    valid=seen.valid,
+                    confidence=seen.confidence,
+                    image=seen.small,
+                )
+            )
+            took = time.perf_counter() - start
+            return Warned(frame, result, camera, took, time.monotonic() - frame.time_s if live else None)
+
+        for frame in frames:
+            began_s = (frame.time_s if live else 0.0) if began_s is None else began_s
+            pending.append((frame, pool.submit(see, frame.rgb)))
+            while len(pending) > (0 if live else 1):
+                before, future = pending.popleft()
+                yield judged(before, future.result())
+        while pending:
+            before, future = pending.popleft()
+            yield judged(before, future.result())
+
+
+def camera_of(rgb: ByteArray, focal_px: float | None) -> Intrinsics:
+    """Camera of a picture (H, W, 3) with the focal length given, or a guess."""
+    height, width = rgb.shape[:2]
+    if focal_px is None:
+        focal_px = Intrinsics.from_fov(max(width, height), 1, ASSUMED_FOV_DEG).fx_px
+    return Intrinsics.from_focal(width, height, focal_px)
+
+
+def _seer(predictor: DepthPredictor, focal_px: float | None) -> Callable[[ByteArray], _Seen]:
+    """Depth at about the network's own size: at a video's full size the warning would only be slower."""
+    pixels = predictor.config.working_size[0] * predictor.config.working_size[1]
+
+    def see(rgb: ByteArray) -> _Seen:
+        height, width = rgb.shape[:2]
+        shrink = min((pixels / (height * width)) ** 0.5, 1.0)
+        size = (max(round(width * shrink), 8), max(round(height * shrink), 8))
+        small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) if shrink < 1 else rgb, np.uint8)
+        focal = camera_of(rgb, focal_px).resized(*size).focal_px
+        result = predictor(small, focal_px=focal)
+        return _Seen(result.depth_m, result.valid, result.confidence, small)
+
+    return see

@@ -1,0 +1,181 @@
+"""A whole recording or a live camera: frames in, lines of JSON, events and the overlay out."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lapdepth.camera import Intrinsics
+from lapdepth.collision.ego import FASTEST_MPS, EgoSpeed, read_ego_speed
+from lapdepth.collision.frame import Level
+from lapdepth.collision.overlay import draw
+from lapdepth.collision.pipeline import Warned, warn_frames
+from lapdepth.collision.settings import WarnerSettings
+from lapdepth.collision.warner import CollisionWarner
+from lapdepth.errors import InputError
+from lapdepth.imaging import ByteArray
+from lapdepth.inference.predictor import DepthPredictor
+from lapdepth.io.files import atomic_path
+from lapdepth.io.read_ahead import ReadAhead
+from lapdepth.io.video import open_frames
+from lapdepth.io.video_writer import write_video
+
+OVERLAY_WIDTH = 960
+"""Wider pictures are drawn at this width: larger ones cost time and show no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `lapdepth warn` was asked for; see there."""
+
+    source: str
+    focal_px: float | None = None
+    ego_speed_mps: float | None = None
+    ego_speed_csv: Path | None = None
+    model: str = "default"
+    fps: float | None = None
+    timestamps: Path | None = None
+    output: Path | None = None
+    events: Path | None = None
+    frames: Path | None = None
+
+    def ego(self) -> EgoSpeed:
+        """Own speed.
+
+        Raises:
+            InputError: Both ways are given, or the speed or the focal length is none.
+        """
+        if self.focal_px is not None:
+            Intrinsics.from_focal(1, 1, self.focal_px)
+        if self.ego_speed_mps is not None and self.ego_speed_csv is not None:
+            raise InputError("both ego_speed_mps and ego_speed_csv are given; give one of them")
+        if self.ego_speed_csv is not None:
+            return read_ego_speed(self.ego_speed_csv)
+        if self.ego_speed_mps is None:
+            return EgoSpeed()
+        if not 0 <= self.ego_speed_mps <= FASTEST_MPS:
+            raise InputError(f"ego_speed_mps is {self.ego_speed_mps}; expected 0 to {FASTEST_MPS:g} metres a second")
+        return EgoSpeed((), (self.ego_speed_mps,))
+
+
+@dataclass(slots=True)
+class _Count:
+    """What the last line says."""
+
+    levels: Counter[Level] = field(default_factory=Counter)
+    alerts: int = 0
+    warning_s: list[float] = field(default_factory=list)
+    latency_s: list[float] = field(default_factory=list)
+    factor: float = 1.0
+    remarks: dict[str, None] = field(default_factory=dict)
+    alerted: Level | None = None
+
+    def add(self, warned: Warned) -> bool:
+        """One frame; whether an alert begins with it, or rises."""
+        result = warned.result
+        self.levels[result.level] += 1
+        self.warning_s.append(warned.warning_s)
+        if warned.latency_s is not None:
+            self.latency_s.append(warned.latency_s)
+        self.factor = result.scale_factor
+        self.remarks.update(dict.fromkeys(one for one in result.health if one.endswith("alone")))
+        begins = result.level.alert and (self.alerted is None or (result.level, self.alerted) == (Level.CRITICAL, Level.WARNING))
+        self.alerts += result.level.alert and self.alerted is None
+        self.alerted = result.level if result.level.alert else None
+        return begins
+
+    def words(self, seconds: float, dropped: int, stopped: bool, settings: WarnerSettings) -> str:
+        """The last line."""
+        count = len(self.warning_s)
+        parts = [f"{count} frames in {seconds:.1f} s ({count / max(seconds, 1e-9):.1f} a second)"]
+        if count:
+            parts.append(f"warning stage {1000 * float(np.median(self.warning_s)):.1f} ms a frame")
+        if self.latency_s:
+            middle, late = np.quantile(self.latency_s, (0.5, 0.95)).tolist()
+            parts.append(f"latency {1000 * middle:.0f} ms, p95 {1000 * late:.0f} ms, {dropped} stale frames dropped")
+        parts.append(", ".join(f"{number} {level.value}" for level, number in self.levels.items()) or "no level")
+        parts.append(f"{self.alerts} alerts")
+        if settings.camera_height_m is not None:
+            parts.append(f"metres corrected by {self.factor:.3f}")
+        parts += self.remarks
+        return f"{'stopped: ' if stopped else ''}{'; '.join(parts)}"
+
+
+def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None]) -> str:
+    """Warn on one source until it ends, or until Ctrl-C; what is written by then stays, complete.
+
+    Args:
+        options: What is asked for.
+        settings: Of the warning.
+        tell: Takes the lines of JSON where no file for them is named.
+
+    Returns:
+        One line: frames, rate, cost of the warning, latency of a live source, levels, alerts, scale factor.
+
+    Raises:
+        LapDepthError: Input, an option or an output cannot be used.
+    """
+    ego = options.ego()
+    named = [str(path.resolve()) for path in (options.output, options.events, options.frames) if path is not None]
+    if len(set(named)) < len(named) or str(Path(options.source).absolute()) in named:
+        raise InputError("source, output, events and frames must be different files; give each a name of its own")
+    count, stopped = _Count(), False
+    source = open_frames(options.source, options.fps, options.timestamps)
+    predictor = DepthPredictor.from_pretrained(options.model)
+    with ExitStack() as stack:
+        ahead = stack.enter_context(ReadAhead(source))
+        video = stack.enter_context(write_video(options.output, source.fps)) if options.output else None
+        event = stack.enter_context(_lines(options.events)) if options.events else None
+        line = stack.enter_context(_lines(options.frames)) if options.frames else tell
+        start = time.perf_counter()
+        try:
+            warned_frames = warn_frames(iter(ahead), predictor, CollisionWarner(settings), ego, options.focal_px, source.live)
+            for warned in warned_frames:
+                text = _with_latency(warned)
+                line(text)
+                if count.add(warned) and event is not None:
+                    event(text)
+                if video is not None:
+                    video(warned.frame.time_s, _overlay(warned, settings))
+        except KeyboardInterrupt:
+            stopped = True
+        seconds = time.perf_counter() - start
+    return count.words(seconds, ahead.dropped, stopped, settings)
+
+
+def _with_latency(warned: Warned) -> str:
+    text = warned.result.to_json()
+    if warned.latency_s is None:
+        return text
+    return json.dumps({**json.loads(text), "latency_s": round(warned.latency_s, 4)})
+
+
+def _overlay(warned: Warned, settings: WarnerSettings) -> ByteArray:
+    """The picture with what the warning says, its sides even, as the encoder asks for."""
+    rgb = warned.frame.rgb
+    height, width = rgb.shape[:2]
+    shrink = min(OVERLAY_WIDTH / width, 1.0)
+    size = (max(math.floor(width * shrink) // 2 * 2, 2), max(math.floor(height * shrink) // 2 * 2, 2))
+    if size != (width, height):
+        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return draw(rgb, warned.result, warned.camera.resized(*size), settings.path, settings.camera_to_front_m, 0.0)
+
+
+@contextmanager
+def _lines(path: Path) -> Iterator[Callable[[str], None]]:
+    """A file of lines that appears under its name when the block ends well."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+
+        def add(text: str) -> None:
+            file.write(text + "\n")
+
+        yield add
