@@ -176,7 +176,7 @@ def together(network: LapDepth, device: torch.device) -> nn.Module:
         return network
     for parameter in unused_parameters(network):
         parameter.requires_grad_(False)  # the ranks would wait for its gradient for ever
-    return DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None, broadcast_buffers=False)
+    return DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
 
 
 def unused_parameters(network: LapDepth) -> list[nn.Parameter]:
