@@ -82,7 +82,9 @@ def test_the_network_can_be_built_and_takes_the_crop(name):
 
 
 # By hand from the specification of the recipe: pictures, epochs, epochs at the end, farthest depth.
-@pytest.mark.parametrize(("name", "pictures", "epochs", "extra", "far_m"), [("kitti", 23158, 20, 5, 80), ("nyu", 36253, 30, 5, 10)])
+@pytest.mark.parametrize(
+    ("name", "pictures", "epochs", "extra", "far_m"), [("kitti", 23158, 20, 5, 80), ("nyu", 36253, 30, 5, 10)]
+)
 def test_the_published_numbers(name, pictures, epochs, extra, far_m):
     config = load(name)
     optimizer, (group,) = config.optimizer, config.groups

@@ -115,7 +115,7 @@ def batches(
     part = range(batch) if part is None else part
     loader = DataLoader(
         dataset,
-        batch_sampler=[range(step * batch + part.start, step * batch + part.stop) for step in range(first_step, last_step)],
+        batch_sampler=[[step * batch + place for place in part] for step in range(first_step, last_step)],
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
     )

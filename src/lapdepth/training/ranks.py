@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from timm.layers import BatchNormAct2d, convert_sync_batchnorm
+from timm.layers.norm_act import BatchNormAct2d, convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -70,7 +70,9 @@ def share_of(batch: int) -> range:
         ConfigError: There are fewer examples than processes.
     """
     if batch < count():
-        raise ConfigError(f"a batch of {batch} cannot be divided among {count()} processes; raise the group's batch or start fewer")
+        raise ConfigError(
+            f"a batch of {batch} cannot be divided among {count()} processes; raise the group's batch or start fewer"
+        )
     return range(batch * rank() // count(), batch * (rank() + 1) // count())
 
 
@@ -83,7 +85,7 @@ def over_ranks(value: Tensor) -> Tensor:
     """Sum over ranks, element by element; its gradient is summed likewise."""
     if count() == 1:
         return value
-    summed: Tensor = _OverRanks.apply(value)  # type: ignore[no-untyped-call]
+    summed: Tensor = _OverRanks.apply(value)
     return summed
 
 
@@ -160,7 +162,7 @@ def share_norms(network: LapDepth, device: torch.device) -> LapDepth:
     if count() == 1:
         return network
     if device.type == "cuda":
-        shared = convert_sync_batchnorm(network)
+        shared: Any = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         assert isinstance(shared, LapDepth)
         return shared
     for module in list(network.modules()):
