@@ -32,9 +32,7 @@ def settings(folder, **changes):
     optimizer = {"lr": 1e-4, "eps": 1e-3, "clip_norm": 5.0}
     short = {"steps": 3, "checkpoint_every": 1}
     loss = {"gradient": 0.5, "uncertainty": 0.2, "sobel": 0.1, "sky": 0.5, "guess": 0.5}
-    return run_settings(
-        folder, **{"groups": groups, "loss": loss, "optimizer": optimizer, "steps": 3, "checkpoint_every": 1} | changes
-    )
+    return run_settings(folder, **{"groups": groups, "loss": loss, "optimizer": optimizer} | short | changes)
 
 
 def torchrun(folder, made, processes, *killing, restarts=0):
