@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from data.trees import codes, kitti_frame
+from data.trees import noise as noise_file
 from inference.fake_engine import FakeEngine, noise
 from lapdepth.evaluation.metrics import METRICS
 
@@ -188,3 +190,60 @@ def test_saved_predictions_that_cannot_be_scored(run, manifest, tmp_path, option
     done = run("evaluate", "--manifest", manifest, "--protocol", "plain", "--predictions", tmp_path / "none", *options)
     assert (done.code, done.out, len(done.errors)) == (1, "", 1)
     assert reason in done.err
+
+
+DRIVE = "2011_09_26_drive_0002_sync"
+
+
+def test_the_official_test_of_kitti(run, use_engine, tmp_path, monkeypatch):
+    use_engine(FakeEngine(2.0))
+    monkeypatch.setattr("lapdepth.data.kitti.read_list", lambda name: {DRIVE: [69]})
+    root = tmp_path / "kitti"
+    kitti_frame(root, DRIVE, 69, part="val")
+    noise_file(root / DRIVE[:10] / DRIVE / "image_02/data/0000000069.png", 1, (375, 1242))
+    codes(root / "data_depth_annotated/val" / DRIVE / "proj_depth/groundtruth/image_02/0000000069.png", 256 * 4, (375, 1242))
+    path = tmp_path / "scores.json"
+    for options, protocol, pixels in (
+        ([], "kitti-garg", 218 * 1153),  # rows 153 to 370, columns 44 to 1196
+        (["--protocol", "kitti-lapdepth"], "kitti-lapdepth", 206 * 1129),  # rows 166 to 371, columns 56 to 1184
+    ):
+        done = run("evaluate", "--dataset", "kitti-eigen", "--root", root, "--json", path, *options)
+        assert (done.code, done.err) == (0, "")
+        data = json.loads(path.read_text())
+        assert (data["protocol"], data["images"], data["per_image"][0]["pixels"]) == (protocol, 1, pixels)
+    (root / DRIVE[:10] / DRIVE / "image_02/data/0000000069.png").unlink()
+    done = run("evaluate", "--dataset", "kitti-eigen", "--root", root)
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert "1 of 1 rows lack a file" in done.errors[0]
+
+
+def test_the_official_test_of_nyu(run, engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("lapdepth.evaluation.datasets.NYU_TEST_PICTURES", 1)
+    lines = [add(tmp_path, "a", 2, size=(480, 640)), add(tmp_path, "b", 2, split="train", size=(480, 640))]
+    (tmp_path / "manifest_labeled.csv").write_text(HEADER + "".join(lines))
+    path = tmp_path / "scores.json"
+    done = run("evaluate", "--dataset", "nyu", "--root", tmp_path, "--json", path)
+    assert done.code == 0
+    data = json.loads(path.read_text())
+    assert (data["protocol"], data["images"], data["per_image"][0]["pixels"]) == ("nyu-eigen", 1, 426 * 560)
+    monkeypatch.setattr("lapdepth.evaluation.datasets.NYU_TEST_PICTURES", 654)
+    done = run("evaluate", "--dataset", "nyu", "--root", tmp_path)
+    assert "has 1 test pictures; expected the official 654" in done.errors[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ([], "what shall be scored?"),
+        (["--manifest", "a.csv"], "--manifest needs --protocol: one of nyu-eigen"),
+        (["--manifest", "a.csv", "--dataset", "nyu", "--root", "."], "what shall be scored?"),
+        (["--dataset", "nyu"], "what shall be scored?"),
+        (["--dataset", "make3d", "--root", "."], "data set 'make3d' is unknown; choose of kitti-eigen, nyu"),
+        (["--dataset", "nyu", "--root", "."], "lapdepth data prepare nyu"),
+        (["--dataset", "nyu", "--root", ".", "--split", "test"], "--split is for manifests"),
+    ],
+)
+def test_what_to_score_is_asked(run, options, reason):
+    done = run("evaluate", *options)
+    assert (done.code, done.out, len(done.errors)) == (1, "", 1)
+    assert reason in done.errors[0]

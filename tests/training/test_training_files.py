@@ -12,7 +12,7 @@ from lapdepth.data.manifest import divide, read_manifest  # noqa: E402
 from lapdepth.errors import OutputError  # noqa: E402
 from lapdepth.training.loop import make_sources  # noqa: E402
 from lapdepth.training.report import RunLog  # noqa: E402
-from lapdepth.training.state import load_newest_state, save_state  # noqa: E402
+from lapdepth.training.state import clear_unfinished, load_newest_state, save_state  # noqa: E402
 from training.runs import make_run  # noqa: E402
 
 
@@ -45,6 +45,22 @@ def test_a_full_disk_keeps_the_old_checkpoints(tmp_path):
     assert len(str(caught.value).splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-00000001.pt", "checkpoint-00000002.pt"]
     assert load_newest_state(tmp_path)["step"] == 2
+
+
+def test_a_checkpoint_with_a_hole_is_passed_over(tmp_path):
+    save_state(tmp_path, 1, {"network": torch.ones(2)})
+    newest = save_state(tmp_path, 2, {"network": torch.ones(2**14)})
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 512] = bytes(512)  # as a disk leaves it that lost power: the size is right
+    newest.write_bytes(data)
+    assert load_newest_state(tmp_path)["step"] == 1
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
+    save_state(tmp_path, 1, {"network": torch.ones(2)})
+    (tmp_path / ".lapdepth-0123456789abcdef.pt").write_bytes(b"half")
+    clear_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-00000001.pt"]
 
 
 def test_sources_are_used_as_the_settings_say(tmp_path):

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    manifest: Annotated[Path, typer.Option(help="CSV of pictures with measured depth.")],
-    protocol: Annotated[str, typer.Option(help="nyu-eigen, kitti-garg, kitti-lapdepth or plain.")],
+    manifest: Annotated[Path | None, typer.Option(help="CSV of pictures with measured depth.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="nyu-eigen, kitti-garg, kitti-lapdepth or plain.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="An official test in place of --manifest: kitti-eigen or nyu.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Of --dataset: its folder, as lapdepth data prepare leaves it.")] = None,
     model: Annotated[str, typer.Option(help="Embedded name, model folder, .onnx file or hub id.")] = "default",
     split: Annotated[str | None, typer.Option(help="Only rows of this split.")] = None,
     fold: Annotated[str | None, typer.Option(metavar="K/N", help="Only block K of N blocks of scenes, K from 0.")] = None,
@@ -40,12 +42,24 @@ def evaluate(
 
     from lapdepth.data.manifest import divide, load_sample, read_manifest
     from lapdepth.errors import ConfigError
+    from lapdepth.evaluation.datasets import PROTOCOL_OF, test_rows
     from lapdepth.evaluation.evaluate import evaluate as score
-    from lapdepth.evaluation.protocols import find_protocol
+    from lapdepth.evaluation.protocols import PROTOCOLS, find_protocol
     from lapdepth.io.files import write_json
 
-    rules = find_protocol(protocol)
-    rows = read_manifest(manifest, split)
+    if (manifest is None) == (dataset is None) or (root is None) != (dataset is None):
+        raise ConfigError("what shall be scored? Give --manifest FILE --protocol NAME, or --dataset NAME --root DIR")
+    if dataset is not None and split is not None:
+        raise ConfigError("--split is for manifests; --dataset is an official test, all of it")
+    if manifest is not None and protocol is None:
+        raise ConfigError(f"--manifest needs --protocol: one of {', '.join(PROTOCOLS)}")
+    rules = find_protocol(protocol or PROTOCOL_OF.get(dataset or "", "plain"))
+    if manifest is not None:
+        rows, folder = read_manifest(manifest, split), manifest.parent
+    else:
+        assert dataset is not None
+        assert root is not None
+        rows, folder = test_rows(dataset, root), root
     if fold is not None:
         match = re.fullmatch(r"(\d{1,4})/(\d{1,4})", fold)
         if match is None:
@@ -60,7 +74,7 @@ def evaluate(
         if flip:
             raise ConfigError("--flip is for models; saved predictions are scored as they are")
         coding = Coding(kind, units, align)
-        saved = SavedPredictions(predictions, rows, manifest.parent, coding, rules, cap)
+        saved = SavedPredictions(predictions, rows, folder, coding, rules, cap)
         done, name = score(saved, saved.samples(shown), rules, cap), f"{predictions} ({coding})"
         notes = {"predictions": {"kind": kind, "units": units, "alignment": align}}
     else:

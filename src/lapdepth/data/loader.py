@@ -105,12 +105,17 @@ class CounterDataset(Dataset[tuple[Tensor, ...]]):
         return np.random.default_rng((self.seed, 1, counter))
 
 
-def batches(dataset: CounterDataset, batch: int, first_step: int, last_step: int, workers: int) -> Generator[Batch]:
-    """Batches of steps `first_step` to `last_step` - 1: step s holds the counters from s * batch on."""
+def batches(
+    dataset: CounterDataset, batch: int, first_step: int, last_step: int, workers: int, part: range | None = None
+) -> Generator[Batch]:
+    """Batches of steps `first_step` to `last_step` - 1: step s holds the counters from s * batch on.
+
+    Of several processes each takes a `part` of every batch, such as `range(4, 8)` of 16.
+    """
+    part = range(batch) if part is None else part
     loader = DataLoader(
         dataset,
-        batch_size=batch,
-        sampler=range(first_step * batch, last_step * batch),
+        batch_sampler=[[step * batch + place for place in part] for step in range(first_step, last_step)],
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
     )

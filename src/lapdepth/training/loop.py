@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,21 @@ from lapdepth.training.losses import (
     sobel_loss,
     uncertainty_loss,
 )
+from lapdepth.training.ranks import (
+    count,
+    gathering,
+    joined,
+    plain,
+    rank,
+    same_everywhere,
+    share_norms,
+    share_of,
+    together,
+    total,
+)
 from lapdepth.training.report import RunLog, provenance
 from lapdepth.training.schedule import learning_rate
-from lapdepth.training.state import load_newest_state, save_state
+from lapdepth.training.state import clear_unfinished, load_newest_state, save_state
 
 SKY_SHARE = 0.9
 """Sky is taught to lie beyond this share of the model's range."""
@@ -46,7 +59,7 @@ class TrainingStoppedError(LapDepthError, RuntimeError):
 
 
 def train(config: TrainConfig, resume: bool = False) -> Path:
-    """Run a training, or go on with one.
+    """Run a training, or go on with one; alone, or together with the processes that `torchrun` started.
 
     Args:
         config: The run.
@@ -59,9 +72,13 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
         ConfigError: The run's folder holds another run and `resume` is off, or data do not fit.
         TrainingStoppedError: The loss became NaN.
     """
+    with joined() as device:
+        return _run(config, resume, device)
+
+
+def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
     torch.manual_seed(config.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = starting_network(config).to(device).to(memory_format=torch.channels_last)
+    network = share_norms(starting_network(config), device).to(device).to(memory_format=torch.channels_last)
     network.encoder.freeze(config.freeze)
     average = AveragedModel(network, avg_fn=warm_average(config.ema)) if config.ema else None
     optimizer = make_optimizer(network, config)
@@ -71,7 +88,11 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
     first_step = 0
     if state is not None:
         first_step = _restore(state, network, average, optimizer)
-    with RunLog(config, first_step) as log:
+    same_everywhere("checkpoints of the steps", first_step)
+    trained = together(network, device)
+    if rank() == 0:
+        clear_unfinished(config.output)
+    with RunLog(config, first_step) if rank() == 0 else nullcontext() as log:
         streams = [_stream(group, config, first_step) for group in config.groups]
         for step in range(first_step, config.steps):
             step_batches = [
@@ -80,9 +101,11 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
             for group, stream in zip(config.groups, streams, strict=True):
                 if step + 1 == group.last_step:
                     stream.close()  # else its processes would stay to the end of the run
-            parts = _step(step, network, optimizer, step_batches, config, device)
+            parts = _step(step, trained, optimizer, step_batches, config, device)
             if average is not None:
                 average.update_parameters(network)
+            if log is None:
+                continue
             log.step(step, parts)
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
                 save_state(config.output, step + 1, _state(network, average, optimizer))
@@ -91,7 +114,8 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
     finished: nn.Module = network if average is None else average.module
     assert isinstance(finished, LapDepth)
     finished.config = config.model.model_copy(update={"provenance": provenance(config)})
-    save_model(finished.to("cpu").to(memory_format=torch.contiguous_format), config.output / "model")
+    if rank() == 0:
+        save_model(finished.to("cpu").to(memory_format=torch.contiguous_format), config.output / "model")
     return config.output / "model"
 
 
@@ -152,7 +176,7 @@ def warm_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tenso
     return update
 
 
-def group_loss(network: LapDepth, batch: Batch, config: TrainConfig, step: int = 0) -> dict[str, Tensor]:
+def group_loss(network: nn.Module, batch: Batch, config: TrainConfig, step: int = 0) -> dict[str, Tensor]:
     """The losses of one batch at a step by name, `total` weighted.
 
     The truth is brought to the training focal length, the only camera that the network knows: a point at depth z seen with
@@ -177,9 +201,9 @@ def group_loss(network: LapDepth, batch: Batch, config: TrainConfig, step: int =
         losses["sobel"] = sobel_loss(predicted_m, _at_training_focal(batch.dense_m, batch, config), mask, config.loss.sobel_band)
     if weights["uncertainty"] and out.log_scale is not None:
         losses["uncertainty"] = uncertainty_loss(error, mask, out.log_scale.float())
-    if weights["sky"] and bool(batch.sky.any()):
+    if weights["sky"] and bool(total(batch.sky) > 0):
         losses["sky"] = sky_loss(predicted_m, batch.sky, SKY_SHARE * config.model.max_depth_m)
-    if weights["guess"] and bool((batch.guess_m > 0).any()):
+    if weights["guess"] and bool(total(batch.guess_m > 0) > 0):
         losses["guess"] = guess_loss(*log_error(predicted_m, _at_training_focal(batch.guess_m, batch, config)))
     losses["total"] = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
     return losses
@@ -202,7 +226,7 @@ def _first_example(network: LapDepth, batch: Batch, config: TrainConfig) -> tupl
 
 def _step(
     step: int,
-    network: LapDepth,
+    network: nn.Module,
     optimizer: torch.optim.AdamW,
     step_batches: list[tuple[GroupSettings, Batch]],
     config: TrainConfig,
@@ -210,7 +234,7 @@ def _step(
 ) -> dict[str, float]:
     network.train()
     if step >= config.freeze_norms_at * config.steps:
-        for module in network.decoder.modules():
+        for module in plain(network).decoder.modules():
             if isinstance(module, _BatchNorm):
                 module.eval()
     rate = learning_rate(step, config.steps, config.optimizer)
@@ -219,10 +243,11 @@ def _step(
     optimizer.zero_grad(set_to_none=True)
     parts = {"lr": rate}
     for group, batch in step_batches:
-        losses = group_loss(network, _to(batch, device), config, step)
-        if not math.isfinite(losses["total"].item()):
-            raise _stopped(step, group, batch, config)
-        (losses["total"] * group.weight).backward()
+        with gathering(network, last=group is step_batches[-1][0]):
+            losses = group_loss(network, _to(batch, device), config, step)
+            if not math.isfinite(losses["total"].item()):
+                raise _stopped(step, group, batch, config)
+            (losses["total"] * group.weight).backward()
         parts |= {f"{group.name}/{name}": loss.item() for name, loss in losses.items()}
     if config.optimizer.clip_norm is not None:
         parts["gradient_norm"] = float(nn.utils.clip_grad_norm_(network.parameters(), config.optimizer.clip_norm))
@@ -231,7 +256,7 @@ def _step(
 
 
 def _stopped(step: int, group: GroupSettings, batch: Batch, config: TrainConfig) -> TrainingStoppedError:
-    path = config.output / f"nan-step-{step:08d}.safetensors"
+    path = config.output / f"nan-step-{step:08d}{f'-rank-{rank()}' if count() > 1 else ''}.safetensors"
     save_file({"image": batch.image, "depth_m": batch.depth_m, "focal_px": batch.focal_px}, path)
     return TrainingStoppedError(
         f"the loss of group '{group.name}' is not finite at step {step}; its batch is in {path}. "
@@ -265,7 +290,7 @@ def _stream(group: GroupSettings, config: TrainConfig, first_step: int) -> Gener
     dataset = CounterDataset(make_sources(group, config), group.crop, group.augment, config.seed)
     last_step = config.steps if group.last_step is None else min(group.last_step, config.steps)
     first, last = (max(step - group.first_step, 0) for step in (first_step, last_step))
-    return batches(dataset, group.batch, first, last, config.workers)
+    return batches(dataset, group.batch, first, last, config.workers, share_of(group.batch))
 
 
 def _state(network: LapDepth, average: AveragedModel | None, optimizer: torch.optim.AdamW) -> dict[str, Any]:

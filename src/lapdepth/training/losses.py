@@ -1,5 +1,7 @@
 """Losses, as functions of tensors. None of them is NaN where nothing was measured or the fit is exact.
 
+Sums run over the examples of all processes that train together (`total`).
+
 Legend: B batch, H and W height and width.
 """
 
@@ -10,6 +12,8 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from lapdepth.training.ranks import total
 
 MIN_TRUTH_M = 1e-3
 """Truth at or below this is not measured, as published."""
@@ -27,9 +31,9 @@ def scale_invariant_loss(error: Tensor, mask: Tensor, variance_focus: float = 0.
 
     The value is clamped a little above 0 before the root, where the root's slope would be infinite.
     """
-    count = mask.sum().clamp(min=1)
-    mean = error.sum() / count
-    mean_square = error.square().sum() / count
+    count = total(mask).clamp(min=1)
+    mean = total(error) / count
+    mean_square = total(error.square()) / count
     return 10 * torch.sqrt((mean_square - variance_focus * mean.square()).clamp(min=1e-10))
 
 
@@ -38,7 +42,7 @@ def gradient_loss(error: Tensor, mask: Tensor, scales: int = 4) -> Tensor:
 
     As in MegaDepth (Li and Snavely 2018) and MiDaS, on log depth. Useful where the truth is dense.
     """
-    total = error.new_zeros(())
+    means = error.new_zeros(())
     for spacing in (2**k for k in range(scales)):
         for axis in (2, 3):
             size = error.shape[axis] - spacing
@@ -46,8 +50,8 @@ def gradient_loss(error: Tensor, mask: Tensor, scales: int = 4) -> Tensor:
                 continue
             pairs = mask.narrow(axis, 0, size) & mask.narrow(axis, spacing, size)
             steps = (error.narrow(axis, spacing, size) - error.narrow(axis, 0, size)).abs()
-            total = total + (steps * pairs).sum() / pairs.sum().clamp(min=1)
-    return total / scales
+            means = means + total(steps * pairs) / total(pairs).clamp(min=1)
+    return means / scales
 
 
 def sobel_loss(predicted_m: Tensor, dense_m: Tensor, measured: Tensor, band: tuple[float, float] | None = None) -> Tensor:
@@ -72,21 +76,21 @@ def sobel_loss(predicted_m: Tensor, dense_m: Tensor, measured: Tensor, band: tup
         rows = torch.arange(measured.shape[2], device=measured.device)
         trusted |= ((rows >= int(band[0] * len(rows))) & (rows < int(band[1] * len(rows))))[:, None]
     weight = torch.where(trusted[..., 1:-1, 1:-1], 1.0, 0.1) * known
-    return (slopes.abs() * weight).sum() / known.sum().clamp(min=1)
+    return total(slopes.abs() * weight) / total(known).clamp(min=1)
 
 
 def uncertainty_loss(error: Tensor, mask: Tensor, log_scale: Tensor) -> Tensor:
     """Negative log likelihood of the error under a Laplace distribution of the predicted scale; the depth is not moved by it."""
     likelihood = error.detach().abs() * torch.exp(-log_scale) + log_scale
-    return (likelihood * mask).sum() / mask.sum().clamp(min=1)
+    return total(likelihood * mask) / total(mask).clamp(min=1)
 
 
 def sky_loss(depth_m: Tensor, sky: Tensor, far_m: float) -> Tensor:
     """How far, in log depth, sky is predicted nearer than `far_m`."""
     short = F.relu(torch.log(torch.as_tensor(far_m, dtype=depth_m.dtype)) - torch.log(depth_m))
-    return (short * sky).sum() / sky.sum().clamp(min=1)
+    return total(short * sky) / total(sky).clamp(min=1)
 
 
 def guess_loss(error: Tensor, mask: Tensor, tolerance: float = math.log(4 / 3)) -> Tensor:
     """Mean of how far the error in log depth goes beyond `tolerance` either way, where there is a guess."""
-    return (F.relu(error.abs() - tolerance) * mask).sum() / mask.sum().clamp(min=1)
+    return total(F.relu(error.abs() - tolerance) * mask) / total(mask).clamp(min=1)

@@ -1,7 +1,10 @@
-"""Checkpoints of a run: written beside the old one and renamed, read by PyTorch's restricted reader."""
+"""Checkpoints of a run: written beside the old one, made safe on the disk and renamed; read by PyTorch's restricted reader."""
 
 from __future__ import annotations
 
+import os
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,8 @@ def save_state(folder: Path, step: int, state: dict[str, Any]) -> Path:
         except RuntimeError as error:  # what PyTorch makes of a full disk
             reason = " ".join(str(error).split())[:200]
             raise OutputError(f"cannot write {path}: {reason}; make room and go on with --resume") from None
+        with scratch.open("rb+") as file:  # else a machine that loses power may keep the name and not what is in the file
+            os.fsync(file.fileno())
     for old in sorted(folder.glob(PATTERN))[:-KEEP]:
         old.unlink()
     return path
@@ -42,6 +47,9 @@ def load_newest_state(folder: Path) -> dict[str, Any] | None:
     paths = sorted(folder.glob(PATTERN), reverse=True)
     for path in paths:
         try:
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:  # PyTorch itself does not look at the checksums
+                    continue
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except Exception:  # PyTorch raises a dozen types on damaged bytes
             continue
@@ -49,3 +57,10 @@ def load_newest_state(folder: Path) -> dict[str, Any] | None:
     if paths:
         raise ModelError(f"no checkpoint in {folder} can be read; start again in another folder")
     return None
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what a run that was killed while it wrote a checkpoint left behind: it would fill the disk, kill by kill."""
+    for path in folder.glob(".lapdepth-*.pt"):
+        with suppress(OSError):
+            path.unlink()
