@@ -1,7 +1,7 @@
 """Many different pictures for training: new scenes by seed, a few views of each, any camera.
 
 images/00000007_1.jpg  view 1 of the scene of seed 7
-depth/00000007_1.png   16-bit depth, metres x 256; 0 where there is sky, or where it is beyond the last code
+depth/00000007_1.png   16-bit depth, metres x 256; 65535 in the sky, 0 where it is beyond the last code
 manifest.csv           as `lapdepth.data.manifest` reads it; `scene` names the scene, so that its views stay together
 
 What is in a picture depends on the maker, the settings and its scene's seed alone, not on the number of workers. A scene whose
@@ -10,6 +10,8 @@ files are all there is not drawn again.
 
 from __future__ import annotations
 
+import csv
+import io
 import multiprocessing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,19 +21,25 @@ import cv2
 import numpy as np
 import torch
 
-from lapdepth.data.manifest import Row, write_manifest
 from lapdepth.errors import InputError, OutputError
 from lapdepth.io.depth import UNITS_PER_METRE, write_png16
-from lapdepth.io.files import write_encoded
-from lapdepth.synthetic.files import FARTHEST_M, JPEG_QUALITY
+from lapdepth.io.files import write_bytes, write_encoded
+from lapdepth.synthetic.files import JPEG_QUALITY
 from lapdepth.synthetic.makers import MAKERS
 from lapdepth.synthetic.render import Renderer
 from lapdepth.synthetic.scene import Camera, Scene
 
+COLUMNS = ("image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split", "scene", "sky_code")
 SEEDS = 1_000_000
 """Scenes that one data set's seed has for itself."""
+SKY_CODE = 65535
+"""Depth code of the sky."""
 BLOCK = 8
 """Scenes that a worker draws at a time."""
+
+
+Row = tuple[str | float, ...]
+"""Of `COLUMNS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +118,14 @@ def write_dataset(
             progress(len(rows), settings.count)
     else:
         with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool:
-            for part in pool.imap(_draw_alone, jobs):
-                rows += part
+            for drawn in pool.imap(_draw_alone, jobs):
+                rows += drawn
                 progress(len(rows), settings.count)
-    write_manifest(folder / "manifest.csv", rows)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(rows)
+    write_bytes(folder / "manifest.csv", table.getvalue().encode())
     return folder / "manifest.csv"
 
 
@@ -143,21 +155,23 @@ def _draw_alone(job: tuple[DatasetSettings, Path, str, int, int]) -> list[Row]:
 def _draw(job: tuple[DatasetSettings, Path, str, int, int]) -> list[Row]:
     """Draw the scenes from a first to before a last."""
     settings, folder, device, first, last = job
-    rows = []
+    rows: list[Row] = []
     for number in range(first, last):
         scene, times_s = draw_scene(settings, number)
         lens = scene.camera.intrinsics
         renderer: Renderer | None = None
         for view, time_s in enumerate(times_s):
             stem = f"{scene.seed:08d}_{view}"
-            image, depth = folder / f"images/{stem}.jpg", folder / f"depth/{stem}.png"
-            rows.append(
-                Row(image, depth, UNITS_PER_METRE, lens.fx_px, lens.fy_px, lens.cx_px, lens.cy_px, settings.split, scene.name)
-            )
+            names = f"images/{stem}.jpg", f"depth/{stem}.png"
+            image, depth = (folder / name for name in names)
+            numbers = (UNITS_PER_METRE, lens.fx_px, lens.fy_px, lens.cx_px, lens.cy_px)
+            rows.append((*names, *numbers, settings.split, scene.name, SKY_CODE))
             if depth.exists():  # written after the picture
                 continue
             renderer = renderer or Renderer(scene, device)
             frame = renderer.frame(time_s)
             write_encoded(image, np.ascontiguousarray(frame.image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-            write_png16(depth, frame.depth_m, (frame.depth_m < FARTHEST_M) & (frame.depth_m > 0.5 / UNITS_PER_METRE))
+            sky, codes = frame.ids == 0, frame.depth_m * UNITS_PER_METRE
+            depth_m = np.where(sky, np.float32(SKY_CODE / UNITS_PER_METRE), frame.depth_m)
+            write_png16(depth, depth_m, sky | ((codes > 0.5) & (codes < SKY_CODE - 0.5)))
     return rows
