@@ -57,7 +57,8 @@ class Source:
         repeat: How often each row appears in an epoch.
         window: (left, top, width, height) of the part of the picture that may be used, `kb` for the crop of the KITTI depth
             benchmark, 1216x352 at the bottom middle, or `None` for all of it.
-        sky: Whether to look for sky and for what stands above the measured part, neither of which LiDAR measures.
+        sky: Whether to look for sky and for what stands above the measured part, neither of which LiDAR measures. Rows that tell
+            where the sky is (`sky_code`) need it not.
     """
 
     rows: Sequence[Row]
@@ -98,8 +99,8 @@ class CounterDataset(Dataset[tuple[Tensor, ...]]):
         epoch, place = divmod(counter, len(self.items))
         order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.items))
         source, row = self.items[order[place]]
-        example = augment(_windowed(load_sample(row), source.window), self.size, self.settings, self._rng(counter))
-        return _to_tensors(example, source.sky)
+        example = augment(_windowed(_with_sky(load_sample(row)), source.window), self.size, self.settings, self._rng(counter))
+        return _to_tensors(example, "known" if row.sky_code is not None else "looked for" if source.sky else "unknown")
 
     def _rng(self, counter: int) -> np.random.Generator:
         return np.random.default_rng((self.seed, 1, counter))
@@ -123,6 +124,13 @@ def batches(
         yield Batch(*tensors)
 
 
+def _with_sky(sample: Sample) -> Sample:
+    """Known sky as infinite depth, so that augmentation moves it with the rest."""
+    if sample.sky is None:
+        return sample
+    return replace(sample, depth_m=np.where(sample.sky, np.float32(np.inf), sample.depth_m), sky=None)
+
+
 def _windowed(sample: Sample, window: Window) -> Sample:
     if window is None:
         return sample
@@ -143,13 +151,17 @@ def _windowed(sample: Sample, window: Window) -> Sample:
     )
 
 
-def _to_tensors(example: Example, look_up: bool) -> tuple[Tensor, ...]:
-    sky, guess_m = np.zeros(example.depth_m.shape, bool), np.zeros_like(example.depth_m)
-    if look_up:
-        sky = bright_sky(example.image, example.depth_m)
-        guess_m = continue_upwards(example.image, example.depth_m)
+def _to_tensors(example: Example, sky_is: Literal["known", "looked for", "unknown"]) -> tuple[Tensor, ...]:
+    depth_m, guess_m = example.depth_m, np.zeros_like(example.depth_m)
+    sky = np.zeros(depth_m.shape, bool)
+    if sky_is == "known":
+        sky = np.isinf(depth_m)
+        depth_m = np.where(sky, np.float32(0), depth_m)
+    elif sky_is == "looked for":
+        sky = bright_sky(example.image, depth_m)
+        guess_m = continue_upwards(example.image, depth_m)
     image = torch.from_numpy(example.image.transpose(2, 0, 1).astype(np.float32) / np.float32(255))
     focal_px = torch.tensor(example.intrinsics.focal_px, dtype=torch.float32)
-    dense_m = example.depth_m if example.dense_m is None else example.dense_m
-    depth, skies, guess, dense = (torch.from_numpy(array)[None] for array in (example.depth_m, sky, guess_m, dense_m))
+    dense_m = depth_m if example.dense_m is None else example.dense_m
+    depth, skies, guess, dense = (torch.from_numpy(array)[None] for array in (depth_m, sky, guess_m, dense_m))
     return image, depth, skies, focal_px, guess, dense

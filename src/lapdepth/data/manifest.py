@@ -2,13 +2,14 @@
 
 Layout: a CSV with a header and one picture a row, paths relative to the CSV's folder:
 
-    image, depth, units_per_metre, fx_px, fy_px, cx_px, cy_px, split[, scene, dense_depth, ...]
+    image, depth, units_per_metre, fx_px, fy_px, cx_px, cy_px, split[, scene, dense_depth, sky_code, ...]
 
 `depth` is a 16- or 8-bit one-channel PNG at the picture's own size; metres = value / units_per_metre along the optical axis,
 0 is not measured. An 8-bit code v stands for the values from v to v + 1, so half a code is added. `split` is any word, such
 as train or test. `scene` groups pictures that must not be divided between training and test; without it, neighbours in the
 list are taken to be of one room or drive. `dense_depth` is a second map in the same code whose holes were filled in, for the
-published gradient loss; it is never scored. Further columns are ignored.
+published gradient loss; it is never scored. `sky_code` is a code of `depth` that stands for sky, not for a distance; it is given
+where the sky is known, as in rendered pictures. Further columns are ignored.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Row:
     split: str
     scene: str
     dense_depth: Path | None = None
+    sky_code: float | None = None
 
 
 def read_manifest(path: Path, split: str | None = None) -> list[Row]:
@@ -84,17 +86,18 @@ def write_manifest(path: Path, rows: Sequence[Row]) -> None:
     Raises:
         OutputError: The file cannot be written; what was there stays.
     """
-    dense = any(row.dense_depth is not None for row in rows)
+    dense, sky = any(row.dense_depth is not None for row in rows), any(row.sky_code is not None for row in rows)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*COLUMNS, "scene", *(["dense_depth"] if dense else [])))
+    writer.writerow((*COLUMNS, "scene", *(["dense_depth"] if dense else []), *(["sky_code"] if sky else [])))
     for row in rows:
         numbers = (f"{value:.10g}" for value in (row.units_per_metre, row.fx_px, row.fy_px, row.cx_px, row.cy_px))
         files = [
             Path(os.path.relpath(file, path.parent)).as_posix() if file else ""
             for file in (row.image, row.depth, row.dense_depth)
         ]
-        writer.writerow((*files[:2], *numbers, row.split, row.scene, *(files[2:] if dense else [])))
+        code = "" if row.sky_code is None else f"{row.sky_code:.10g}"
+        writer.writerow((*files[:2], *numbers, row.split, row.scene, *(files[2:] if dense else []), *([code] if sky else [])))
     write_bytes(path, text.getvalue().encode())
 
 
@@ -135,7 +138,11 @@ def load_sample(row: Row) -> Sample:
     depth_m = _read_depth_of_size(row.depth, row.units_per_metre, (height, width))
     dense_m = None if row.dense_depth is None else _read_depth_of_size(row.dense_depth, row.units_per_metre, (height, width))
     camera = Intrinsics(width, height, row.fx_px, row.fy_px, row.cx_px, row.cy_px)
-    return Sample(row.image.stem, row.scene or row.image.stem, image, depth_m, camera, dense_m)
+    sky = None
+    if row.sky_code is not None:
+        sky = depth_m == np.float32(row.sky_code) / np.float32(row.units_per_metre)
+        depth_m[sky] = 0
+    return Sample(row.image.stem, row.scene or row.image.stem, image, depth_m, camera, dense_m, sky)
 
 
 def read_depth(path: Path, units_per_metre: float) -> FloatArray:
@@ -159,8 +166,10 @@ def _read_depth_of_size(path: Path, units_per_metre: float, size: tuple[int, int
 def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
     try:
         numbers = [float(cells[column]) for column in COLUMNS[2:7]]
+        sky_code = float(code) if (code := cells.get("sky_code")) else None
     except (TypeError, ValueError):
-        raise ConfigError(f"{path}:{line}: units_per_metre, fx_px, fy_px, cx_px and cy_px must be numbers") from None
+        names = "units_per_metre, fx_px, fy_px, cx_px, cy_px and sky_code"
+        raise ConfigError(f"{path}:{line}: {names} must be numbers") from None
     if not all(math.isfinite(number) for number in numbers) or min(numbers[:3]) <= 0:
         raise ConfigError(f"{path}:{line}: units_per_metre, fx_px and fy_px must be positive and finite")
     if not cells["image"] or not cells["depth"]:
@@ -177,4 +186,5 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
         split=cells["split"] or "",
         scene=cells.get("scene") or "",
         dense_depth=folder / dense if (dense := cells.get("dense_depth")) else None,
+        sky_code=sky_code,
     )

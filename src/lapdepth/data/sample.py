@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.imaging import ByteArray
 
@@ -20,6 +23,7 @@ class Sample:
         intrinsics: Camera at that very size.
         dense_m: (H, W) float32, `depth_m` with its holes filled in by whoever made the data set, for losses that need
             neighbours; `None` where there is no such map.
+        sky: (H, W) bool, where the data set says that there is sky; `None` where it does not tell.
     """
 
     name: str
@@ -28,3 +32,4 @@ class Sample:
     depth_m: FloatArray
     intrinsics: Intrinsics
     dense_m: FloatArray | None = None
+    sky: npt.NDArray[np.bool_] | None = None

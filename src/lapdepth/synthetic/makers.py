@@ -9,10 +9,10 @@ from pathlib import Path
 from lapdepth.errors import ConfigError
 from lapdepth.synthetic.roads import road_scene
 from lapdepth.synthetic.rooms import room_scene
-from lapdepth.synthetic.scene import Scene, load_scene
+from lapdepth.synthetic.scene import Camera, Scene, load_scene
 
-MAKERS: dict[str, Callable[[int], Scene]] = {"road": road_scene, "room": room_scene}
-"""Each takes a seed."""
+MAKERS: dict[str, Callable[[int, Camera | None], Scene]] = {"road": road_scene, "room": room_scene}
+"""Each takes a seed, and a camera or `None`."""
 
 
 def find_scene(name: str, changes: list[str] | None = None) -> Scene:
@@ -34,4 +34,4 @@ def find_scene(name: str, changes: list[str] | None = None) -> Scene:
     seed = int(match[2])
     if seed >= 2**31:
         raise ConfigError(f"seed of {name} is too large; expected at most {2**31 - 1}")
-    return MAKERS[match[1]](seed)
+    return MAKERS[match[1]](seed, None)

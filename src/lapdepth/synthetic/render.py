@@ -117,21 +117,56 @@ class Renderer:
         return depth_m, ids
 
     def _light(self, poses: Tensor, time_s: float, camera: Intrinsics) -> Tensor:
-        """Linear light (H, W, 3) float32, averaged over each pixel."""
+        """Linear light (H, W, 3) float32, averaged over each pixel.
+
+        What is seen is asked at `SAMPLES` x `SAMPLES` points of a pixel; where all of them are of one plane of one object,
+        its light is computed once, in the pixel's middle.
+        """
         fine = camera.resized(camera.width * SAMPLES, camera.height * SAMPLES)
         numbers, shapes, triangle = self._look(poses, time_s, fine)
+        cells = triangle.view(camera.height, SAMPLES, camera.width, SAMPLES).transpose(1, 2).reshape(-1, SAMPLES**2)
+        patch = self.world.patch[numbers].index_select(0, cells.clamp(min=0).flatten()).view(cells.shape)
+        patch = torch.where(cells >= 0, patch, -1)
+        even = (patch == patch[:, :1]).all(1)
+        whole, split = even.nonzero()[:, 0], (~even).nonzero()[:, 0]
+        step = torch.arange(SAMPLES, device=self.device, dtype=torch.float64)
+        row, column = torch.div(split, camera.width, rounding_mode="floor") * SAMPLES, split % camera.width * SAMPLES
+        middle = (SAMPLES - 1) / 2
+        v = (row[:, None, None] + step[:, None]).expand(-1, SAMPLES, SAMPLES).flatten()
+        u = (column[:, None, None] + step).expand(-1, SAMPLES, SAMPLES).flatten()
+        v = torch.cat([torch.div(whole, camera.width, rounding_mode="floor") * SAMPLES + middle, v])
+        u = torch.cat([whole % camera.width * SAMPLES + middle, u])
+        side = torch.ones(len(u), device=self.device)
+        side[: len(whole)] = SAMPLES
+        seen = torch.cat([cells[whole, 0], cells.index_select(0, split).flatten()])
+        samples = self._radiance(poses, time_s, fine, numbers, shapes, seen, u, v, side).clamp(max=BRIGHTEST)
+        light = torch.empty((len(cells), 3), device=self.device)
+        light[whole] = samples[: len(whole)]
+        light[split] = samples[len(whole) :].view(-1, SAMPLES**2, 3).mean(1)
+        return light.view(camera.height, camera.width, 3)
+
+    def _radiance(
+        self,
+        poses: Tensor,
+        time_s: float,
+        camera: Intrinsics,
+        numbers: Tensor,
+        shapes: Projected,
+        triangle: Tensor,
+        u: Tensor,
+        v: Tensor,
+        side: Tensor,
+    ) -> Tensor:
+        """Linear light (N, 3) of samples of `side` pixels at pixel coordinates (u, v) on projected triangles, -1 for the sky."""
         pose = torch.as_tensor(self.pose(time_s), device=self.device)
-        light = torch.empty((*triangle.shape, 3), device=self.device)
-        hit = triangle >= 0
-        v, u = (~hit).nonzero().double().unbind(1)
-        x, y = (u - fine.cx_px) / fine.fx_px, (v - fine.cy_px) / fine.fy_px
+        light = torch.empty((len(u), 3), device=self.device)
+        above, below = (triangle < 0).nonzero()[:, 0], (triangle >= 0).nonzero()[:, 0]
+        x, y = (u[above] - camera.cx_px) / camera.fx_px, (v[above] - camera.cy_px) / camera.fy_px
         ways = torch.stack([x, y, torch.ones_like(x)], 1) @ pose[:3, :3].T
-        light[~hit] = sky(self.scene.light, self.scene.seed, (ways / ways.norm(dim=1, keepdim=True)).float())
-        v, u = hit.nonzero().double().unbind(1)
-        hits = find_hits(self.world, poses, pose, fine, numbers, shapes, triangle[hit], u, v)
-        light[hit] = shade(self.scene, self.world, poses, pose, hits)
-        light = light.clamp(max=BRIGHTEST).view(camera.height, SAMPLES, camera.width, SAMPLES, 3)
-        return light.mean((1, 3))
+        light[above] = sky(self.scene.light, self.scene.seed, (ways / ways.norm(dim=1, keepdim=True)).float())
+        hits = find_hits(self.world, poses, pose, camera, numbers, shapes, triangle[below], u[below], v[below], side[below])
+        light[below] = shade(self.scene, self.world, poses, pose, hits)
+        return light
 
     def _look(self, poses: Tensor, time_s: float, camera: Intrinsics) -> tuple[Tensor, Projected, Tensor]:
         numbers, corners = seen_from(self.world, poses, self.pose(time_s), camera)

@@ -65,8 +65,9 @@ def find_hits(
     triangle: Tensor,
     u: Tensor,
     v: Tensor,
+    side_px: Tensor,
 ) -> Hits:
-    """Describe the surface at pixel coordinates (u, v), (N,) float64, on projected triangles (N,)."""
+    """Describe the surface at pixel coordinates (u, v), (N,) float64, on projected triangles (N,), for samples `side_px` wide."""
     number = numbers[triangle]
     weight = weights_at(shapes, triangle, u, v)
     key = shapes.key.index_select(0, triangle)
@@ -82,7 +83,7 @@ def find_hits(
     facing = torch.linalg.vecdot(normal, look)[:, None]
     behind = world.two_sided[number][:, None] & (facing > 0)
     normal = torch.where(behind, -normal, normal)
-    foot_m = depth_m.float() / camera.focal_px / facing[:, 0].abs().clamp(min=0.06).sqrt()
+    foot_m = depth_m.float() * (side_px / camera.focal_px) / facing[:, 0].abs().clamp(min=0.06).sqrt()
     place = interpolated(weight, world.texture, number)
     return Hits(number, point, normal, look, (depth_m * stretch[:, 0]).float(), place, foot_m)
 

@@ -33,6 +33,8 @@ class World:
         normals: (T, 3, 3) float32 there.
         texture: (T, 3, 3) float32, corners in the texture's space.
         axis: (T,) int64, the axis of that space that the face looks along most.
+        plane: (T, 4) float64 in each object's frame: unit normal outwards, and its product with any point of the triangle.
+        patch: (T,) int64, the same number for triangles of one object, material and plane.
         material: (T,) int64.
         owner: (T,) int64, object of the triangle.
         two_sided: (T,) bool.
@@ -48,6 +50,8 @@ class World:
     normals: Tensor
     texture: Tensor
     axis: Tensor
+    plane: Tensor
+    patch: Tensor
     material: Tensor
     owner: Tensor
     two_sided: Tensor
@@ -75,7 +79,7 @@ def make_world(scene: Scene, device: torch.device) -> World:
     count = [len(mesh.corners) for mesh in meshes]
     seeds = [scene.seed, *(zlib.crc32(f"{scene.seed} {i} {thing.seed}".encode()) for i, thing in enumerate(scene.objects))]
     bounds = [_ball(mesh) for mesh in meshes]
-    numbers_of = np.concatenate(material)
+    numbers_of, owner, plane = np.concatenate(material), np.repeat(np.arange(len(meshes)), count), _planes(corners)
 
     def tensor(values: npt.NDArray[Any], kind: torch.dtype) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(values), dtype=kind, device=device)
@@ -85,8 +89,10 @@ def make_world(scene: Scene, device: torch.device) -> World:
         normals=tensor(_mirrored([mesh.normals for mesh in meshes]), torch.float32),
         texture=tensor(texture, torch.float32),
         axis=tensor(faces.argmax(1), torch.int64),
+        plane=tensor(plane, torch.float64),
+        patch=tensor(_patches(owner, numbers_of, plane), torch.int64),
         material=tensor(numbers_of, torch.int64),
-        owner=tensor(np.repeat(np.arange(len(meshes)), count), torch.int64),
+        owner=tensor(owner, torch.int64),
         two_sided=tensor(np.concatenate([mesh.two_sided for mesh in meshes]), torch.bool),
         holes=tensor(np.array([entry.cutout for entry in palette])[numbers_of], torch.bool),
         casts=tensor(np.array([entry.casts for entry in palette])[numbers_of], torch.bool),
@@ -113,12 +119,18 @@ def seen_from(world: World, poses: Tensor, camera_pose: Matrix, camera: Intrinsi
         tangent = max(far, 0.0) / focal + 1e-6
         reach = world.radius_m * (1 + tangent**2) ** 0.5
         inside &= centre[:, axis].abs() - reach <= tangent * centre[:, 2]
-    return _placed(world, into, inside[world.owner])
+    index = inside.index_select(0, world.owner).nonzero()[:, 0]
+    eye = -(into[:, :3, :3].transpose(1, 2) @ into[:, :3, 3:])[..., 0]  # in each object's frame
+    plane, owner = world.plane.index_select(0, index), world.owner.index_select(0, index)
+    front = (plane[:, :3] * eye.index_select(0, owner)).sum(1) > plane[:, 3]
+    return _placed(world, into, index[front | world.two_sided.index_select(0, index)])
 
 
 def casters(world: World, poses: Tensor, into_light: Tensor) -> tuple[Tensor, Tensor]:
-    """Numbers and corners, in the light's frame, of all triangles that stop light."""
-    return _placed(world, into_light @ poses, world.casts & (world.owner > 0))
+    """Numbers and corners, in the light's frame, of all triangles that stop light and are turned to it."""
+    into = into_light @ poses
+    front = (world.plane[:, :3] * (-into[:, 2, :3]).index_select(0, world.owner)).sum(1) > 0
+    return _placed(world, into, (world.casts & (world.owner > 0) & (front | world.two_sided)).nonzero()[:, 0])
 
 
 def holes_of(world: World, shapes: Projected, numbers: Tensor) -> tuple[Tensor, Discard]:
@@ -137,11 +149,27 @@ def interpolated(weights: Tensor, values: Tensor, number: Tensor) -> Tensor:
     return torch.einsum("nk,nkc->nc", weights, values.index_select(0, number))
 
 
-def _placed(world: World, poses: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    index = wanted.nonzero()[:, 0]
-    pose = poses.index_select(0, world.owner[index])
-    corners = torch.einsum("tij,tkj->tki", pose[:, :3, :3], world.corners.index_select(0, index)) + pose[:, None, :3, 3]
+def _placed(world: World, poses: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    pose = poses.index_select(0, world.owner.index_select(0, index))
+    corners = torch.baddbmm(pose[:, None, :3, 3], world.corners.index_select(0, index), pose[:, :3, :3].transpose(1, 2))
     return index, corners
+
+
+def _planes(corners: Points) -> Points:
+    """(T, 4) unit normal outwards, and its product with a corner."""
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    return np.column_stack([normal, (normal * corners[:, 0]).sum(1)])
+
+
+def _patches(owner: npt.NDArray[np.int64], material: npt.NDArray[np.int64], plane: Points) -> npt.NDArray[np.int64]:
+    """One hash for all of one owner, material and plane, to a degree and a centimetre; never that of the sky, -1."""
+    parts = [owner, material, *np.rint(plane * [50, 50, 50, 100]).astype(np.int64).T]
+    state = np.zeros(len(owner), np.uint64)
+    for part in parts:
+        state = (state ^ part.view(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        state ^= state >> np.uint64(29)
+    return (state >> np.uint64(1)).view(np.int64)
 
 
 def _concatenated(parts: list[Points]) -> Points:

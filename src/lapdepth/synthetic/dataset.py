@@ -1,0 +1,177 @@
+"""Many different pictures for training: new scenes by seed, a few views of each, any camera.
+
+images/00000007_1.jpg  view 1 of the scene of seed 7
+depth/00000007_1.png   16-bit depth, metres x 256; 65535 in the sky, 0 where it is beyond the last code
+manifest.csv           as `lapdepth.data.manifest` reads it; `scene` names the scene, so that its views stay together
+
+What is in a picture depends on the maker, the settings and its scene's seed alone, not on the number of workers. A scene whose
+files are all there is not drawn again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from lapdepth.errors import InputError, OutputError
+from lapdepth.io.depth import UNITS_PER_METRE, write_png16
+from lapdepth.io.files import write_bytes, write_encoded
+from lapdepth.synthetic.files import JPEG_QUALITY
+from lapdepth.synthetic.makers import MAKERS
+from lapdepth.synthetic.render import Renderer
+from lapdepth.synthetic.scene import Camera, Scene
+
+COLUMNS = ("image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split", "scene", "sky_code")
+SEEDS = 1_000_000
+"""Scenes that one data set's seed has for itself."""
+SKY_CODE = 65535
+"""Depth code of the sky."""
+BLOCK = 8
+"""Scenes that a worker draws at a time."""
+
+
+Row = tuple[str | float, ...]
+"""Of `COLUMNS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSettings:
+    """What to draw.
+
+    Attributes:
+        maker: A key of `MAKERS`: `room` or `road`.
+        count: Pictures.
+        size: (width, height) in pixels.
+        focal_px: Smallest and largest focal length; drawn evenly in the logarithm.
+        views: Pictures of each scene, at different times of its time line.
+        seed: Decides everything else.
+        split: Word for the manifest's column.
+    """
+
+    maker: str
+    count: int
+    size: tuple[int, int]
+    focal_px: tuple[float, float]
+    views: int = 2
+    seed: int = 0
+    split: str = "train"
+
+    def __post_init__(self) -> None:
+        """Raise `InputError` for what cannot be drawn."""
+        low, high = self.focal_px
+        if self.maker not in MAKERS:
+            raise InputError(f"no maker of scenes is named '{self.maker}'; expected one of {', '.join(MAKERS)}")
+        if self.count < 1 or self.views < 1:
+            raise InputError(f"count is {self.count}, views {self.views}; expected at least 1 of each")
+        if not all(8 <= side <= 8192 for side in self.size):
+            raise InputError(f"size is {self.size[0]}x{self.size[1]}; expected 8 to 8192 pixels either way")
+        if not 0 < low <= high < 1e5:
+            raise InputError(f"focal length is from {low:g} to {high:g} px; expected two positive numbers in rising order")
+        if self.count > SEEDS or not 0 <= self.seed < 2**31 // SEEDS:
+            raise InputError(f"seed is {self.seed}, count {self.count}; expected at most {2**31 // SEEDS - 1} and {SEEDS}")
+
+
+def write_dataset(
+    settings: DatasetSettings,
+    folder: Path,
+    workers: int = 1,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
+    """Render pictures with depth into a folder, or go on with it.
+
+    Args:
+        settings: What to draw.
+        folder: Where to; made if missing.
+        workers: Processes; each keeps to one thread.
+        device: Of PyTorch.
+        progress: Called with the number of pictures done and their total.
+
+    Returns:
+        The manifest, written when all pictures are there.
+
+    Raises:
+        InputError: `workers` is below 1.
+        OutputError: A file cannot be written.
+    """
+    if workers < 1:
+        raise InputError(f"workers is {workers}; expected at least 1")
+    try:
+        for part in ("images", "depth"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from None
+    scenes = -(-settings.count // settings.views)
+    jobs = [(settings, folder, device, first, min(first + BLOCK, scenes)) for first in range(0, scenes, BLOCK)]
+    rows: list[Row] = []
+    if workers == 1:
+        for job in jobs:
+            rows += _draw(job)
+            progress(len(rows), settings.count)
+    else:
+        with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool:
+            for drawn in pool.imap(_draw_alone, jobs):
+                rows += drawn
+                progress(len(rows), settings.count)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(rows)
+    write_bytes(folder / "manifest.csv", table.getvalue().encode())
+    return folder / "manifest.csv"
+
+
+def draw_scene(settings: DatasetSettings, number: int) -> tuple[Scene, list[float]]:
+    """The `number`-th scene of a data set, and the times of its pictures."""
+    seed = settings.seed * SEEDS + number
+    rng = np.random.default_rng((seed, 3))
+    width, height = settings.size
+    focal_px = round(float(np.exp(rng.uniform(*np.log(settings.focal_px)))), 2)
+    camera = Camera(width=width, height=height, focal_px=focal_px)
+    if settings.maker == "road":
+        heights = {"height_m": float(rng.uniform(1.15, 1.85)), "pitch_deg": float(rng.uniform(-1, 4))}
+        camera = camera.model_copy(update={**heights, "roll_deg": float(rng.uniform(-1.5, 1.5))})
+    scene = MAKERS[settings.maker](seed, camera)
+    views = min(settings.views, settings.count - number * settings.views)
+    # One time in each equal part of the time line, so that views differ.
+    times_s = (np.arange(views) + rng.random(views)) / settings.views * scene.duration_s
+    return scene, [round(float(time_s), 3) for time_s in times_s]
+
+
+def _draw_alone(job: tuple[DatasetSettings, Path, str, int, int]) -> list[Row]:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    return _draw(job)
+
+
+def _draw(job: tuple[DatasetSettings, Path, str, int, int]) -> list[Row]:
+    """Draw the scenes from a first to before a last."""
+    settings, folder, device, first, last = job
+    rows: list[Row] = []
+    for number in range(first, last):
+        scene, times_s = draw_scene(settings, number)
+        lens = scene.camera.intrinsics
+        renderer: Renderer | None = None
+        for view, time_s in enumerate(times_s):
+            stem = f"{scene.seed:08d}_{view}"
+            names = f"images/{stem}.jpg", f"depth/{stem}.png"
+            image, depth = (folder / name for name in names)
+            numbers = (UNITS_PER_METRE, lens.fx_px, lens.fy_px, lens.cx_px, lens.cy_px)
+            rows.append((*names, *numbers, settings.split, scene.name, SKY_CODE))
+            if depth.exists():  # written after the picture
+                continue
+            renderer = renderer or Renderer(scene, device)
+            frame = renderer.frame(time_s)
+            write_encoded(image, np.ascontiguousarray(frame.image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+            sky, codes = frame.ids == 0, frame.depth_m * UNITS_PER_METRE
+            depth_m = np.where(sky, np.float32(SKY_CODE / UNITS_PER_METRE), frame.depth_m)
+            write_png16(depth, depth_m, sky | ((codes > 0.5) & (codes < SKY_CODE - 0.5)))
+    return rows
