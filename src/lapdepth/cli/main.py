@@ -8,7 +8,7 @@ import sys
 import typer
 
 from lapdepth import __version__
-from lapdepth.cli import convert, data, evaluate, export, info, inspect, predict, render, track, train
+from lapdepth.cli import benchmark, convert, data, evaluate, export, info, inspect, predict, render, track, train
 from lapdepth.errors import LapDepthError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ for command in (
     evaluate.evaluate,
     render.render,
     track.track,
+    benchmark.benchmark,
 ):
     app.command()(command)
 app.add_typer(data.app, name="data")
