@@ -91,6 +91,8 @@ def measure(
     Raises:
         ModelError: A model cannot be read.
     """
+    for model in models:
+        find_model(model)  # a wrong name shall not cost the time of the others
     progress("matrix product")
     peak = peak_gflops()
     rows: list[Row] = []

@@ -20,8 +20,11 @@ def benchmark(
     from rich.console import Console
 
     from lapdepth.benchmark.speed import measure
+    from lapdepth.errors import OutputError
     from lapdepth.io.files import write_json
 
+    if json_file is not None and not json_file.parent.is_dir():
+        raise OutputError(f"cannot write {json_file}: the folder {json_file.parent} does not exist; make it first")
     console = Console(stderr=True)
     with console.status("timing") as status:
         done = measure(models or ["default"], quick, repeats, lambda what: status.update(f"timing {what}"))
