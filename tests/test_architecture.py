@@ -22,7 +22,8 @@ ROWS = {
     "training": 5,
     "collision": 6,
     "export": 6,
-    "cli": 7,
+    "benchmark": 7,
+    "cli": 8,
 }
 """Row of each package, from the bottom. Packages on one row do not import each other, files on rows 0 and 1 may."""
 
@@ -30,7 +31,14 @@ RENDERER = {f"synthetic/{name}.py" for name in ("raster", "world", "noise", "tex
 TORCH = {"model", "training", "export", "data/loader.py", "inference/torch_engine.py"} | RENDERER
 """Where PyTorch may be imported at the head of a file; `export/` and others import it only when they run."""
 
-ONE_FILE = {"OpenEXR": "io/exr.py", "h5py": "data/nyu.py", "huggingface_hub": "zoo.py", "rich": None, "typer": None}
+ONE_FILE = {
+    "OpenEXR": "io/exr.py",
+    "openvino": "inference/openvino_engine.py",
+    "h5py": "data/nyu.py",
+    "huggingface_hub": "zoo.py",
+    "rich": None,
+    "typer": None,
+}
 """Optional packages that live in one file; `None`: only in cli/ and training/report.py."""
 
 

@@ -113,7 +113,8 @@ def test_import_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "command", [None, "predict", "evaluate", "info", "train", "export", "convert", "inspect", "render", "track", "data"]
+    "command",
+    [None, "predict", "evaluate", "info", "train", "export", "convert", "inspect", "render", "track", "benchmark", "data"],
 )
 def test_help_loads_nothing_heavy(command):
     heavy = ("torch", "cv2", "onnxruntime", "numpy", "PIL")

@@ -91,6 +91,39 @@ def test_torch_and_onnx_agree(engines, size, flip):
     assert np.ptp(by_onnx.depth_m) > 0.01 * by_onnx.depth_m.max()  # two flat maps would prove nothing
 
 
+@pytest.mark.parametrize("size", [(180, 320), (200, 150)])
+def test_openvino_and_onnx_agree(size):
+    pytest.importorskip("openvino", reason="the openvino engine needs its extra")
+    by_onnx, by_openvino = (
+        DepthPredictor.from_pretrained(engine=name)(street(*size), fov_deg=80) for name in ("onnx", "openvino")
+    )
+    assert by_openvino.engine == "openvino"
+    np.testing.assert_allclose(by_openvino.depth_m, by_onnx.depth_m, rtol=1e-4)
+    if by_onnx.confidence is not None:
+        np.testing.assert_allclose(by_openvino.confidence, by_onnx.confidence, rtol=1e-4, atol=1e-5)
+
+
+def test_openvino_keeps_few_shapes_and_names_what_fails(tmp_path):
+    pytest.importorskip("openvino", reason="the openvino engine needs its extra")
+    from lapdepth.inference.openvino_engine import SHAPES_KEPT, OpenVinoEngine
+
+    engine = OpenVinoEngine(write_onnx(tmp_path / "m.onnx", make_config().to_json(), size=(32, 32)), threads=1)
+    with pytest.raises(ModelError, match=r"model 'fake' failed on \(1, 3, 48, 64\) with OpenVINO") as error:
+        engine(np.zeros((1, 3, 48, 64), np.float32))
+    one_line(error)
+    for batch in range(1, SHAPES_KEPT + 3):
+        depth_m, log_scale = engine(np.zeros((batch, 3, 32, 32), np.float32))
+        assert (depth_m.shape, log_scale) == ((batch, 1, 32, 32), None)
+        assert (depth_m == 2).all()
+    assert len(engine._compiled) == SHAPES_KEPT
+
+
+def test_openvino_that_is_not_installed(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match="engine openvino needs the 'openvino' extra"):
+        open_engine("default", "openvino")
+
+
 @pytest.mark.parametrize("device", ["nonsense", "meta:x", "cuda:99"])
 def test_device_that_is_not_there(device):
     pytest.importorskip("torch")
@@ -242,8 +275,10 @@ def test_onnx_file_that_takes_another_size(tmp_path, capfd):
 
 
 def test_a_device_chooses_the_torch_engine():
-    with pytest.raises(InputError, match="device 'cuda' is for the torch engine"):
-        DepthPredictor.from_pretrained(engine="onnx", device="cuda")
+    with pytest.raises(InputError, match=r"the onnx engine runs on cpu.* here, not on 'cuda:7'"):
+        DepthPredictor.from_pretrained(engine="onnx", device="cuda:7")
+    with pytest.raises(InputError, match="device 'cuda' is for the torch and onnx engines"):
+        DepthPredictor.from_pretrained(engine="openvino", device="cuda")
     pytest.importorskip("torch", reason="the torch engine needs the torch extra")
     assert DepthPredictor.from_pretrained(device="cpu").engine.name == "torch"
 

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from lapdepth import __version__
-from lapdepth.cli import convert, data, evaluate, export, info, inspect, predict, render, track, train, warn
+from lapdepth.cli import benchmark, convert, data, evaluate, export, info, inspect, predict, render, track, train, warn
 from lapdepth.errors import LapDepthError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ for command in (
     render.render,
     track.track,
     warn.warn,
+    benchmark.benchmark,
 ):
     app.command()(command)
 app.add_typer(data.app, name="data")

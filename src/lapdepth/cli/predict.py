@@ -18,6 +18,7 @@ class EngineChoice(StrEnum):
 
     AUTO = "auto"
     ONNX = "onnx"
+    OPENVINO = "openvino"
     TORCH = "torch"
 
 
@@ -31,7 +32,9 @@ def predict(
     focal_px: Annotated[float | None, typer.Option(help="Focal length in pixels at the picture's own size.")] = None,
     fov_deg: Annotated[float | None, typer.Option(help="Horizontal field of view in degrees, in place of --focal-px.")] = None,
     engine: Annotated[EngineChoice, typer.Option(help="What runs the model.")] = EngineChoice.AUTO,
-    device: Annotated[str | None, typer.Option(help="Device of the torch engine, such as cuda:0.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Of the torch engine, such as cuda:0; of onnx: cpu, cuda or tensorrt.")
+    ] = None,
     native: Annotated[bool, typer.Option("--native", help="Do not scale to the model's working size.")] = False,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture; takes twice as long.")] = False,
     png_scale: Annotated[float, typer.Option(help="png16: codes for one metre; 0 is invalid.")] = 256.0,
@@ -46,10 +49,12 @@ def predict(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from lapdepth.errors import InputError, LapDepthError
+    from lapdepth.errors import InputError
     from lapdepth.inference import batch
+    from lapdepth.inference.overlap import overlapped
     from lapdepth.inference.predictor import DepthPredictor
     from lapdepth.io.files import expand_inputs
+    from lapdepth.io.images import read_image
 
     console = Console(stderr=True)
     wanted = batch.parse_formats(formats)
@@ -72,11 +77,14 @@ def predict(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("predicting", total=len(paths))
-        for path, stem in zip(paths, stems, strict=True):
-            try:
-                result = predictor(path, focal_px=focal_px, fov_deg=fov_deg, native=native, flip=flip)
-                batch.write_result(result, stem, wanted, png_scale, near_m, far_m)
-            except (LapDepthError, MemoryError) as error:
+        done = overlapped(
+            zip(paths, stems, strict=True),
+            lambda item: read_image(item[0]),
+            lambda picture: predictor(picture, focal_px=focal_px, fov_deg=fov_deg, native=native, flip=flip),
+            lambda item, result: batch.write_result(result, item[1], wanted, png_scale, near_m, far_m),
+        )
+        for _, error in done:
+            if error is not None:
                 failed += 1
                 _print_error(console, error)
             progress.advance(task)

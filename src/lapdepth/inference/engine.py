@@ -14,7 +14,7 @@ from lapdepth.config import ModelConfig
 from lapdepth.errors import InputError, MissingExtraError, ModelError
 from lapdepth.zoo import ONNX_FILE, WEIGHTS_FILE, find_model, read_config, tell_licence_once
 
-EngineName = Literal["auto", "onnx", "torch"]
+EngineName = Literal["auto", "onnx", "openvino", "torch"]
 
 
 class Engine(Protocol):
@@ -35,29 +35,37 @@ class Engine(Protocol):
 def open_engine(model: str | Path, engine: EngineName = "auto", device: str | None = None, threads: int = 0) -> Engine:
     """Open a model with the engine asked for.
 
-    `auto` takes ONNX Runtime where the model has an ONNX file and no device is asked for.
+    `auto` takes ONNX Runtime where the model has an ONNX file and no torch device is asked for: of float32 it was as fast as
+    OpenVINO or faster (docs/performance.md).
 
     Args:
         model: Embedded name, model folder, `.onnx` file or hub id.
         engine: Which engine.
-        device: A torch device, such as `cuda:0`.
-        threads: Threads of one prediction with ONNX Runtime; 0 takes all cores.
+        device: A torch device, such as `cuda:0`; or, with `onnx`, a provider of ONNX Runtime: `cpu`, `cuda` or `tensorrt`.
+        threads: Threads of one prediction with ONNX Runtime or OpenVINO; 0 takes all cores.
 
     Raises:
-        InputError: `device` is given with the ONNX engine, which runs on the CPU, or there is no such device.
+        InputError: `device` is given with OpenVINO, which runs on the CPU, or there is no such device.
         ModelError: No such model, or it has not the file that the engine needs.
-        MissingExtraError: PyTorch is needed and not installed.
+        MissingExtraError: PyTorch or OpenVINO is needed and not installed.
     """
-    if device is not None and engine == "onnx":
-        raise InputError(f"device '{device}' is for the torch engine; the onnx engine runs on the CPU. Leave one of them out")
+    if device is not None and engine == "openvino":
+        raise InputError(f"device '{device}' is for the torch and onnx engines; openvino runs on the CPU. Leave one of them out")
     path = find_model(model)
     onnx_file = path / ONNX_FILE if path.is_dir() else path
-    if engine == "onnx" or (engine == "auto" and device is None and onnx_file.is_file()):
+    if engine in ("onnx", "openvino") or (engine == "auto" and device is None and onnx_file.is_file()):
         if not onnx_file.is_file():
             raise ModelError(f"{path} has no {ONNX_FILE}; make one with: lapdepth export {path} --output {onnx_file}")
-        from lapdepth.inference.onnx_engine import OnnxEngine
+        if engine == "openvino":
+            if importlib.util.find_spec("openvino") is None:
+                raise MissingExtraError("engine openvino", "openvino")
+            from lapdepth.inference.openvino_engine import OpenVinoEngine
 
-        opened: Engine = OnnxEngine(onnx_file, threads)
+            opened: Engine = OpenVinoEngine(onnx_file, threads)
+        else:
+            from lapdepth.inference.onnx_engine import OnnxEngine
+
+            opened = OnnxEngine(onnx_file, threads, device or "cpu")
     else:
         if not path.is_dir():
             raise ModelError(f"{path} is a file; the torch engine needs a model folder with {WEIGHTS_FILE}")
@@ -79,6 +87,6 @@ def read_model_config(model: str | Path) -> tuple[ModelConfig, list[Path]]:
     path = find_model(model)
     if path.is_dir():
         return read_config(path), sorted(file for file in path.iterdir() if file.is_file())
-    from lapdepth.inference.onnx_engine import OnnxEngine
+    from lapdepth.inference.onnx_engine import read_onnx_config
 
-    return OnnxEngine(path).config, [path]
+    return read_onnx_config(path), [path]

@@ -28,7 +28,7 @@ from lapdepth.inference.result import DepthResult
 from lapdepth.io.images import Picture, from_pil, read_image
 
 if TYPE_CHECKING:
-    PictureInput = str | Path | Image | ByteArray
+    PictureInput = str | Path | Image | ByteArray | Picture
 
 NATIVE_BUDGET_BYTES = 4 * 2**30
 """Memory that a prediction at the picture's own size may take."""
@@ -61,9 +61,9 @@ class DepthPredictor:
 
         Args:
             model: Name of an embedded model, a model folder, an `.onnx` file or a hub id.
-            engine: `onnx`, `torch`, or `auto`: ONNX Runtime where the model has an ONNX file.
-            device: A torch device; chooses the torch engine.
-            threads: Threads of one prediction with ONNX Runtime; 0 takes all cores.
+            engine: `onnx`, `openvino`, `torch`, or `auto`: ONNX Runtime where the model has an ONNX file.
+            device: A torch device, which chooses the torch engine; with `onnx`: `cpu`, `cuda` or `tensorrt`.
+            threads: Threads of one prediction with ONNX Runtime or OpenVINO; 0 takes all cores.
 
         Raises:
             InputError: `device` goes with another engine, or there is no such device.
@@ -109,7 +109,7 @@ class DepthPredictor:
         """Predict depth of a picture, or of each in a list.
 
         Args:
-            image: Path, PIL image or (H, W, 3) uint8 RGB; or a list or tuple of them.
+            image: Path, PIL image, (H, W, 3) uint8 RGB or what `read_image` gives; or a list or tuple of them.
             focal_px: Focal length in pixels of the picture at its own size.
             fov_deg: Horizontal field of view in degrees, in place of `focal_px`. With neither, EXIF, else the model's assumption.
             native: Predict at the picture's own size, within `NATIVE_BUDGET_BYTES`, not at the model's working size.
@@ -202,6 +202,8 @@ def check_native_size(size: tuple[int, ...], config: ModelConfig) -> None:
 
 
 def _picture(image: PictureInput) -> Picture:
+    if isinstance(image, Picture):
+        return image
     if isinstance(image, (str, Path)):
         return read_image(Path(image))
     if isinstance(image, np.ndarray):

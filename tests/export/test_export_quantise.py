@@ -1,0 +1,56 @@
+"""8-bit files: near the float32 model, in fact in 8 bits, refused where they would be far off."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="export needs the torch extra")
+onnx = pytest.importorskip("onnx", reason="export needs the torch extra")
+
+from lapdepth.errors import InputError, ReadError  # noqa: E402
+from lapdepth.export import quantise  # noqa: E402
+from lapdepth.export.calibration import pictures_of  # noqa: E402
+from lapdepth.export.quantise import MAX_CHANGE, export_int8  # noqa: E402
+from lapdepth.inference.onnx_engine import OnnxEngine  # noqa: E402
+from lapdepth.zoo import find_model  # noqa: E402
+
+SOURCE = find_model("default") / "model.onnx"
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    rng = np.random.default_rng(0)
+    return [rng.random((1, 3, 8, 12), np.float32).repeat(8, 2).repeat(8, 3) for _ in range(2)]
+
+
+def kinds(path):
+    return [node.op_type for node in onnx.load(path).graph.node]
+
+
+def test_8_bits_are_near_and_are_8_bits(tmp_path, pictures, monkeypatch):
+    monkeypatch.setattr(quantise, "GROUPS", 4)
+    path = tmp_path / "m.onnx"
+    made = export_int8(SOURCE, path, pictures)
+    exact, rough = OnnxEngine(SOURCE, threads=1), OnnxEngine(path, threads=1)
+    assert rough.config == exact.config
+    change = np.mean([np.abs(np.log(rough(one)[0] / exact(one)[0])).mean() for one in pictures])
+    assert 0 < change <= MAX_CHANGE * 1.1
+    assert change == pytest.approx(made.change, rel=0.1)
+    assert 0 <= made.in_float < made.convolutions
+    assert kinds(path).count("Conv") == made.convolutions
+    assert "QuantizeLinear" in kinds(path)
+    assert path.stat().st_size < SOURCE.stat().st_size
+
+
+def test_no_file_where_the_limit_allows_none(tmp_path, pictures, monkeypatch):
+    monkeypatch.setattr(quantise, "GROUPS", 1)
+    monkeypatch.setattr(quantise, "MAX_CHANGE", 0.0)
+    with pytest.raises(InputError, match="no part of the model stays within 0% of its float32 depth"):
+        export_int8(SOURCE, tmp_path / "m.onnx", pictures)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_pictures(tmp_path):
+    with pytest.raises(InputError, match="no pictures to calibrate with"):
+        export_int8(SOURCE, tmp_path / "m.onnx", [])
+    with pytest.raises(ReadError, match="no pictures in"):
+        pictures_of(tmp_path, OnnxEngine(SOURCE).config)
