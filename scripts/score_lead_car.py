@@ -60,7 +60,8 @@ def true_closing_mps(times_s: list[float], ranges_m: list[float | None]) -> list
     for middle_s in times_s:
         near = [(t, r) for t, r in zip(times_s, ranges_m, strict=True) if r is not None and abs(t - middle_s) <= SLOPE_S + 1e-6]
         both = any(t < middle_s for t, _ in near) and any(t > middle_s for t, _ in near)
-        found.append(-float(np.polyfit(*np.array(near).T, 1)[0]) if both else None)
+        times, ranges = np.array(near).reshape(-1, 2).T
+        found.append(-float(np.polyfit(times, ranges, 1)[0]) if both else None)
     return found
 
 
