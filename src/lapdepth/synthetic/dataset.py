@@ -32,6 +32,8 @@ from lapdepth.synthetic.scene import Camera, Scene
 COLUMNS = ("image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split", "scene", "sky_code")
 SEEDS = 1_000_000
 """Scenes that one data set's seed has for itself."""
+HELD_OUT_SEED = 2000
+"""Data sets of this seed and above are for evaluation; training that draws scenes on the fly stays below."""
 SKY_CODE = 65535
 """Depth code of the sky."""
 BLOCK = 8
