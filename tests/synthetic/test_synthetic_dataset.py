@@ -84,7 +84,7 @@ def test_training_knows_the_sky_and_guesses_nothing(roads):
         ({"count": 0}, "at least 1"),
         ({"views": 0}, "at least 1"),
         ({"size": (4, 64)}, "8 to 8192"),
-        ({"focal_px": (200.0, 100.0)}, "rising order"),
+        ({"focal_px": (200.0, 100.0)}, "two rising numbers"),
         ({"seed": -1}, "at most"),
     ],
 )
