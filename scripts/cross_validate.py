@@ -42,6 +42,8 @@ def held_out(config: TrainConfig, group: str, fold: int, folds: int) -> TrainCon
     blocks |= {source.manifest: (fold, folds) for one in config.groups if one.name == group for source in one.sources}
 
     def without(source: SourceSettings) -> SourceSettings:
+        if source.manifest is None:  # scenes drawn for training: none is ever scored
+            return source
         own_fold, own_folds = blocks.get(source.manifest, (0, 0))
         return source.model_copy(update={"fold": own_fold, "folds": own_folds})
 
@@ -77,7 +79,7 @@ def score(predictor: DepthPredictor, config: TrainConfig, group: GroupSettings, 
     rows = [
         row
         for source in group.sources
-        if source.folds
+        if source.folds and source.manifest is not None
         for row in divide(read_manifest(config.data_root / source.manifest, source.split), source.fold, source.folds)[1]
     ]
 

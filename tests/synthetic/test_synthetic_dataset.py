@@ -1,5 +1,6 @@
 """Training data drawn by seed: the same for any number of workers, gone on with, read as training reads it."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_training_knows_the_sky_and_guesses_nothing(roads):
         ({"count": 0}, "at least 1"),
         ({"views": 0}, "at least 1"),
         ({"size": (4, 64)}, "8 to 8192"),
-        ({"focal_px": (200.0, 100.0)}, "rising order"),
+        ({"focal_px": (200.0, 100.0)}, "two rising numbers"),
         ({"seed": -1}, "at most"),
     ],
 )
@@ -101,3 +102,24 @@ def test_command(tmp_path):
     assert len(read_manifest(tmp_path / "rooms/manifest.csv", "train")) == 1
     wrong = CliRunner().invoke(app, ["render", "room", "--count", "1", "--size", "48", *where])
     assert wrong.exit_code != 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["room"], r"name one, such as room:7, or add --count"),
+        (["road:7", "--size", "48x32"], "--size goes with --count"),
+        (["road:7", "--focal-range", "250", "400"], "--focal-range goes with --count"),
+        (["road:7", "--seed", "0"], "--seed goes with --count"),
+        (["road:7", "--views", "2"], "--views goes with --count"),
+        (["road:7", "--workers", "1"], "--workers goes with --count"),
+        (["room", "--count", "1", "--frames", "3"], "--frames is of one scene"),
+        (["room", "--count", "1", "--set", "seed=1"], "--set is of one scene"),
+        (["room", "--count", "1", "--jpeg"], "--jpeg is of one scene"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(arguments, message, tmp_path):
+    result = CliRunner().invoke(app, ["render", *arguments, "--output", str(tmp_path / "out")])
+    assert result.exit_code != 0
+    assert re.search(message, str(result.exception))
+    assert not (tmp_path / "out").exists()

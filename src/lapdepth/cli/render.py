@@ -10,8 +10,14 @@ import typer
 
 from lapdepth.errors import InputError
 
+ONE_SCENE = {"frames": "--frames", "changes": "--set", "jpeg": "--jpeg"}
+"""Options of one scene."""
+MANY_SCENES = {"size": "--size", "focal_range": "--focal-range", "views": "--views", "seed": "--seed", "workers": "--workers"}
+"""Options of many, with --count."""
+
 
 def render(
+    context: typer.Context,
     scene: Annotated[
         str, typer.Argument(metavar="SCENE", help="A TOML file, road:SEED or room:SEED; with --count: road or room.")
     ],
@@ -39,8 +45,16 @@ def render(
 
     from lapdepth.synthetic.dataset import DatasetSettings, write_dataset
     from lapdepth.synthetic.files import write_sequence
-    from lapdepth.synthetic.makers import find_scene
+    from lapdepth.synthetic.makers import MAKERS, find_scene
 
+    given = [name for name in context.params if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"]
+    if count is None and scene in MAKERS:
+        raise InputError(f"'{scene}' is a kind of scene; name one, such as {scene}:7, or add --count N for pictures of many")
+    for name in given:
+        if count is None and name in MANY_SCENES:
+            raise InputError(f"{MANY_SCENES[name]} goes with --count, which draws many scenes; leave it out or add --count N")
+        if count is not None and name in ONE_SCENE:
+            raise InputError(f"{ONE_SCENE[name]} is of one scene and does not go with --count; leave one of them out")
     console = Console(stderr=True)
     if count is not None:
         settings = DatasetSettings(scene, count, _size(size), focal_range, views, seed, split)

@@ -8,7 +8,7 @@ Legend: B batch, H and W height and width of the crop.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -67,6 +67,19 @@ class Source:
     sky: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class DrawnSource:
+    """Samples that are made as they are asked for, each from a random generator of its own.
+
+    Attributes:
+        draw: Makes a sample; must give the same for the same state of the generator, and go to another process by pickle.
+        count: How many are in an epoch.
+    """
+
+    draw: Callable[[np.random.Generator], Sample]
+    count: int
+
+
 class CounterDataset(Dataset[tuple[Tensor, ...]]):
     """Maps a running counter to an example: epoch = counter // length, a new permutation each epoch.
 
@@ -80,8 +93,15 @@ class CounterDataset(Dataset[tuple[Tensor, ...]]):
         ConfigError: There is no row.
     """
 
-    def __init__(self, sources: Sequence[Source], size: tuple[int, int], settings: AugmentSettings, seed: int) -> None:
-        self.items = [(source, row) for source in sources for row in source.rows for _ in range(source.repeat)]
+    def __init__(
+        self, sources: Sequence[Source | DrawnSource], size: tuple[int, int], settings: AugmentSettings, seed: int
+    ) -> None:
+        self.items: list[tuple[Source, Row] | DrawnSource] = []
+        for source in sources:
+            if isinstance(source, DrawnSource):
+                self.items += [source] * source.count
+            else:
+                self.items += [(source, row) for row in source.rows for _ in range(source.repeat)]
         if not self.items:
             raise ConfigError("no picture is left to train on; use more folds, or 0 folds to hold nothing out")
         self.size = size
@@ -98,9 +118,14 @@ class CounterDataset(Dataset[tuple[Tensor, ...]]):
         cv2.setNumThreads(1)
         epoch, place = divmod(counter, len(self.items))
         order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.items))
-        source, row = self.items[order[place]]
-        example = augment(_windowed(_with_sky(load_sample(row)), source.window), self.size, self.settings, self._rng(counter))
-        return _to_tensors(example, "known" if row.sky_code is not None else "looked for" if source.sky else "unknown")
+        item = self.items[order[place]]
+        if isinstance(item, DrawnSource):
+            sample, window, sky = item.draw(np.random.default_rng((self.seed, 2, counter))), None, False
+        else:
+            source, row = item
+            sample, window, sky = load_sample(row), source.window, source.sky
+        example = augment(_windowed(_with_sky(sample), window), self.size, self.settings, self._rng(counter))
+        return _to_tensors(example, "known" if sample.sky is not None else "looked for" if sky else "unknown")
 
     def _rng(self, counter: int) -> np.random.Generator:
         return np.random.default_rng((self.seed, 1, counter))

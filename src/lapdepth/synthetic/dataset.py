@@ -32,6 +32,8 @@ from lapdepth.synthetic.scene import Camera, Scene
 COLUMNS = ("image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split", "scene", "sky_code")
 SEEDS = 1_000_000
 """Scenes that one data set's seed has for itself."""
+HELD_OUT_SEED = 2000
+"""Data sets of this seed and above are for evaluation; training that draws scenes on the fly stays below."""
 SKY_CODE = 65535
 """Depth code of the sky."""
 BLOCK = 8
@@ -74,7 +76,7 @@ class DatasetSettings:
         if not all(8 <= side <= 8192 for side in self.size):
             raise InputError(f"size is {self.size[0]}x{self.size[1]}; expected 8 to 8192 pixels either way")
         if not 0 < low <= high < 1e5:
-            raise InputError(f"focal length is from {low:g} to {high:g} px; expected two positive numbers in rising order")
+            raise InputError(f"focal length is from {low:g} to {high:g} px; expected two rising numbers above 0, below 1e5")
         if self.count > SEEDS or not 0 <= self.seed < 2**31 // SEEDS:
             raise InputError(f"seed is {self.seed}, count {self.count}; expected at most {2**31 // SEEDS - 1} and {SEEDS}")
 

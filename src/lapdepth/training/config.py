@@ -14,13 +14,26 @@ from lapdepth.zoo import find_model, read_config
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Side = Annotated[int, Field(ge=8, le=8192)]
 
 
 class SourceSettings(Settings):
-    """One manifest in a group.
+    """One manifest in a group, or scenes that are rendered while the network trains.
+
+        [[groups.sources]]
+        scene = "room"                # a new one for every example, none twice
+        count = 500                   # as many an epoch, beside the rows of manifests
+        focal_px = [220.0, 360.0]     # at `size`
+
+    A scene takes `count`, `size` and `focal_px`, and nothing that is of a manifest. It is drawn on the CPU by the group's loader
+    processes (`workers`); what is drawn follows from the run's `seed`, the group's name and the example's number alone.
 
     Attributes:
         manifest: CSV, relative to `data_root`.
+        scene: Kind of the scenes to render, in place of a manifest.
+        count: Examples of the scenes in an epoch.
+        size: (height, width) of their pictures, before augmentation; `None` for the group's crop.
+        focal_px: Smallest and largest focal length of their pictures; drawn evenly in the logarithm.
         split: Only rows of this split.
         fold: Held out of training: the `fold`-th of `folds` blocks of scenes.
         folds: Number of blocks; 0 trains on all.
@@ -29,13 +42,35 @@ class SourceSettings(Settings):
         sky: Look for sky and teach it to be far; guess what stands above the measured part from what is below.
     """
 
-    manifest: Path
+    manifest: Path | None = None
+    scene: Literal["room", "road"] | None = None
+    count: Count | None = None
+    size: tuple[Side, Side] | None = None
+    focal_px: tuple[Positive, Positive] | None = None
     split: str | None = None
     fold: Annotated[int, Field(ge=0)] = 0
     folds: Annotated[int, Field(ge=0)] = 0
     repeat: Count = 1
     window: Window = None
     sky: bool = False
+
+    @property
+    def name(self) -> str:
+        """For reports."""
+        return f"rendered {self.scene}s" if self.manifest is None else str(self.manifest)
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        if (self.manifest is None) == (self.scene is None):
+            raise ValueError("a source needs either manifest or scene")
+        others = ("count", "size", "focal_px") if self.scene is None else ("split", "fold", "folds", "repeat", "window", "sky")
+        if foreign := [name for name in others if name in self.model_fields_set]:
+            raise ValueError(f"{foreign[0]} is of a source with {'scene' if self.scene is None else 'manifest'}; leave it out")
+        if self.scene is not None and (self.count is None or self.focal_px is None):
+            raise ValueError("a source with scene needs count and focal_px")
+        if self.focal_px is not None and self.focal_px[0] > self.focal_px[1]:
+            raise ValueError(f"focal_px is {list(self.focal_px)}; expected two numbers in rising order")
+        return self
 
 
 class GroupSettings(Settings):
@@ -48,7 +83,7 @@ class GroupSettings(Settings):
         weight: Factor on this group's loss.
         first_step: Step at which the group comes in, such as larger crops or another data set late in a run.
         last_step: Step before which it leaves; `None` keeps it to the end.
-        sources: Manifests.
+        sources: Manifests and scenes.
         augment: Augmentation.
     """
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 
-from lapdepth.data.loader import Batch, CounterDataset, Source, batches
+from lapdepth.data.loader import Batch, CounterDataset, DrawnSource, Source, batches
 from lapdepth.data.manifest import divide, read_manifest
 from lapdepth.errors import ConfigError, LapDepthError
 from lapdepth.model.checkpoint import load_model, save_model
@@ -47,6 +47,7 @@ from lapdepth.training.ranks import (
     total,
 )
 from lapdepth.training.report import RunLog, provenance
+from lapdepth.training.scenes import drawn_source
 from lapdepth.training.schedule import learning_rate
 from lapdepth.training.state import clear_unfinished, load_newest_state, save_state
 
@@ -275,10 +276,13 @@ def _to(batch: Batch, device: torch.device) -> Batch:
     )
 
 
-def make_sources(group: GroupSettings, config: TrainConfig) -> list[Source]:
-    """What a group trains on: the rows of each manifest, without those held out, and how they are used."""
-    sources = []
+def make_sources(group: GroupSettings, config: TrainConfig) -> list[Source | DrawnSource]:
+    """What a group trains on: the rows of each manifest, without those held out, and how they are used; scenes to draw."""
+    sources: list[Source | DrawnSource] = []
     for settings in group.sources:
+        if settings.manifest is None:
+            sources.append(drawn_source(settings, group))
+            continue
         rows = read_manifest(config.data_root / settings.manifest, settings.split)
         if settings.folds:
             rows, _ = divide(rows, settings.fold, settings.folds)

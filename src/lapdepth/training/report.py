@@ -97,7 +97,7 @@ def provenance(config: TrainConfig) -> dict[str, str]:
     """What a finished model says of its making; texts in the settings' own provenance stay."""
     sources = [source for group in config.groups for source in group.sources]
     made = {
-        "trained_on": ", ".join(dict.fromkeys(str(source.manifest) for source in sources)),
+        "trained_on": ", ".join(dict.fromkeys(source.name for source in sources)),
         "started_from": config.start_from or f"encoder weights: {config.encoder_weights}",
         "steps": str(config.steps),
         "seed": str(config.seed),

@@ -1,0 +1,258 @@
+"""Score a model on rendered roads that no training has seen: metres, focal lengths, edges, confidence, sky.
+
+    python scripts/evaluate_rendered.py default --count 24
+
+Every road is rendered at several factors of a base focal length, and the focal length is given to the model. Printed are
+
+- the median over pixels of |predicted - true| / true where the truth is 5 to 40 m, and of predicted / true, at each factor: the
+  mean over pictures, with a 95 % bootstrap interval over them (every picture is of a scene of its own);
+- the boundary F1, the calibration error and the share of the sky that is near, all at the base focal length itself.
+
+Boundary F1 follows the definition of Depth Pro (Bochkovskii et al. 2024, section 3.3 on sharp boundaries): between neighbours i
+and j in a row or a column, in both directions, there is an occluding edge at threshold t where depth_j / depth_i > 1 + t.
+Precision and recall count the pairs at which prediction and truth both have the edge; the F1 is averaged over ten thresholds from
+5 % to 25 % with weights in proportion to the threshold. No edge is thinned or moved: one pixel aside is a miss. Sky is infinitely
+far in the truth, and in the prediction where it is not valid.
+
+The calibration error is that of `lapdepth.evaluation.confidence`, over pixels whose truth is up to 80 m. The sky is near where
+the model calls it valid and gives it less than 80 m.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+from lapdepth.camera import FloatArray
+from lapdepth.errors import InputError, LapDepthError
+from lapdepth.evaluation.confidence import ReliabilityCounter
+from lapdepth.imaging import ByteArray
+from lapdepth.inference.predictor import DepthPredictor
+from lapdepth.inference.result import DepthResult
+from lapdepth.synthetic.dataset import HELD_OUT_SEED, DatasetSettings, draw_scene
+from lapdepth.synthetic.render import Frame, Renderer
+
+BoolArray = npt.NDArray[np.bool_]
+Predict = Callable[[ByteArray, float], DepthResult]
+"""(H, W, 3) uint8 RGB and its focal length in pixels to a result."""
+
+NEAREST_M, FARTHEST_M = 5.0, 40.0
+"""Depths at which the metres are scored."""
+CAP_M = 80.0
+"""Farthest truth for the confidence, and what sky must not be nearer than."""
+THRESHOLDS = tuple(float(threshold) for threshold in np.linspace(0.05, 0.25, 10))
+FACTORS = (1.0, 0.6, 0.8, 1.3, 1.8)
+DRAWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Mean over pictures.
+
+    Attributes:
+        mean: Of the pictures' values.
+        low: Lower end of the 95 % bootstrap interval.
+        high: Upper end.
+        pictures: How many had a value.
+    """
+
+    mean: float
+    low: float
+    high: float
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True)
+class AtFocal:
+    """The metres at one focal length.
+
+    Attributes:
+        factor: On the base focal length.
+        focal_px: Focal length.
+        error: Median relative error of the pixels at 5 to 40 m.
+        ratio: Median of predicted / true of the same pixels.
+    """
+
+    factor: float
+    focal_px: float
+    error: Mean
+    ratio: Mean
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that is printed.
+
+    Attributes:
+        pictures: At each focal length.
+        width: Of a picture, in pixels.
+        height: Of a picture, in pixels.
+        seed: Of the roads.
+        at_focal: Metres by focal length.
+        boundary_f1: At the first of them; `None` where no road had an edge.
+        calibration_error: At the first of them; `None` for models without confidence.
+        sky_pixels: Number of pixels of sky, at the first of them.
+        near_sky_share: Share of them that is valid and nearer than 80 m; `None` without sky.
+    """
+
+    pictures: int
+    width: int
+    height: int
+    seed: int
+    at_focal: tuple[AtFocal, ...]
+    boundary_f1: Mean | None
+    calibration_error: float | None
+    sky_pixels: int
+    near_sky_share: float | None
+
+
+def boundary_f1(predicted_m: FloatArray, truth_m: FloatArray) -> float | None:
+    """F1 of occluding edges, as the head of this file defines it.
+
+    Args:
+        predicted_m: (H, W), infinite for sky.
+        truth_m: (H, W), infinite for sky.
+
+    Returns:
+        0 to 1; `None` where the truth has no edge at the largest threshold.
+    """
+    scores = []
+    for threshold in THRESHOLDS:
+        predicted, truth = _edges(predicted_m, 1 + threshold), _edges(truth_m, 1 + threshold)
+        if not truth.any():
+            return None
+        scores.append(2 * float((predicted & truth).sum()) / float(predicted.sum() + truth.sum()))
+    return float(np.average(scores, weights=THRESHOLDS))
+
+
+def _edges(depth_m: FloatArray, factor: float) -> BoolArray:
+    """(N,) bool, for every ordered pair of neighbours whether the second is more than `factor` times as far as the first."""
+    nearness = 1 / depth_m.astype(np.float64)  # 0 in the sky, so that sky beside sky is no edge
+    pairs = [(nearness[1:], nearness[:-1]), (nearness[:, 1:], nearness[:, :-1])]
+    return np.concatenate([(a > factor * b).ravel() for one, other in pairs for a, b in ((one, other), (other, one))])
+
+
+def evaluate_roads(
+    predict: Predict,
+    settings: DatasetSettings,
+    factors: tuple[float, ...] = FACTORS,
+    device: str = "cpu",
+    progress: Callable[[int], None] = lambda done: None,
+) -> Report:
+    """Render roads and score predictions of them.
+
+    Args:
+        predict: The model.
+        settings: Which roads, with one view each; its smallest focal length is the base.
+        factors: On the base focal length; edges, confidence and sky are scored at the first.
+        device: Of PyTorch, for the renderer.
+        progress: Called with the number of roads done.
+    """
+    errors: list[list[tuple[float, float]]] = [[] for _ in factors]
+    edges: list[float] = []
+    counter = ReliabilityCounter()
+    sky_pixels = near = 0
+    for number in range(settings.count):
+        for place, factor in enumerate(factors):
+            frame = _frame(settings, number, factor, device)
+            result = predict(frame.image, frame.intrinsics.focal_px)
+            scored = (frame.depth_m >= NEAREST_M) & (frame.depth_m <= FARTHEST_M)
+            if scored.any():
+                ratios = result.depth_m[scored] / frame.depth_m[scored]
+                errors[place].append((float(np.median(np.abs(ratios - 1))), float(np.median(ratios))))
+            if place:
+                continue
+            f1 = boundary_f1(np.where(result.valid, result.depth_m, np.float32(np.inf)), frame.depth_m)
+            edges += [] if f1 is None else [f1]
+            known = frame.depth_m <= CAP_M
+            if result.confidence is not None and known.any():
+                counter.add(result.confidence[known], result.depth_m[known], frame.depth_m[known])
+            sky = frame.ids == 0
+            sky_pixels += int(sky.sum())
+            near += int((sky & result.valid & (result.depth_m < CAP_M)).sum())
+        progress(number + 1)
+    at_focal = []
+    for factor, pairs in zip(factors, errors, strict=True):
+        if not pairs:
+            raise InputError(f"no road has a pixel at {NEAREST_M:g} to {FARTHEST_M:g} m; render more or larger pictures")
+        error, ratio = (_mean(list(values)) for values in zip(*pairs, strict=True))
+        at_focal.append(AtFocal(factor, settings.focal_px[0] * factor, error, ratio))
+    reliability = counter.result()
+    return Report(
+        pictures=settings.count,
+        width=settings.size[0],
+        height=settings.size[1],
+        seed=settings.seed,
+        at_focal=tuple(at_focal),
+        boundary_f1=_mean(edges) if edges else None,
+        calibration_error=None if reliability is None else reliability.calibration_error,
+        sky_pixels=sky_pixels,
+        near_sky_share=near / sky_pixels if sky_pixels else None,
+    )
+
+
+def _frame(settings: DatasetSettings, number: int, factor: float, device: str) -> Frame:
+    """The same road at the same moment, whatever the focal length."""
+    scene, times_s = draw_scene(settings, number)
+    camera = scene.camera.model_copy(update={"focal_px": settings.focal_px[0] * factor})
+    return Renderer(scene.model_copy(update={"camera": camera}), device).frame(times_s[0])
+
+
+def _mean(values: list[float]) -> Mean:
+    drawn = np.random.default_rng(0).choice(values, (DRAWS, len(values))).mean(axis=1)
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Mean(float(np.mean(values)), float(low), float(high), len(values))
+
+
+def _print(report: Report) -> None:
+    print(f"{report.pictures} rendered roads of {report.width}x{report.height}, seed {report.seed}; 95 % intervals in brackets")
+    for one in sorted(report.at_focal, key=lambda one: one.factor):
+        ratio = f"predicted / true {one.ratio.mean:.3f} [{one.ratio.low:.3f}, {one.ratio.high:.3f}]"
+        error = f"{100 * one.error.mean:.1f} % [{100 * one.error.low:.1f}, {100 * one.error.high:.1f}]"
+        print(f"focal {one.factor:g} x ({one.focal_px:g} px), 5 to 40 m: median error {error}, {ratio}")
+    print(f"edges, confidence and sky at focal {report.at_focal[0].factor:g} x:")
+    edge = report.boundary_f1
+    print("boundary F1 " + ("none: no edges" if edge is None else f"{edge.mean:.3f} [{edge.low:.3f}, {edge.high:.3f}]"))
+    sure = report.calibration_error
+    print("calibration error of the confidence " + ("none: the model has no confidence" if sure is None else f"{sure:.3f}"))
+    share = "no sky" if report.near_sky_share is None else f"{100 * report.near_sky_share:.2f} %"
+    print(f"sky that is valid and nearer than 80 m: {share} of {report.sky_pixels} pixels")
+
+
+def main(
+    model: Annotated[str, typer.Argument(help="Name of an embedded model, a folder or an .onnx file.")],
+    count: Annotated[int, typer.Option(help="Roads.")] = 24,
+    seed: Annotated[int, typer.Option(help=f"Which roads; {HELD_OUT_SEED} and above are kept out of training.")] = HELD_OUT_SEED,
+    focal_px: Annotated[float, typer.Option("--focal", help="Base focal length in pixels.")] = 350.0,
+    width: Annotated[int, typer.Option(help="Of the pictures.")] = 640,
+    height: Annotated[int, typer.Option(help="Of the pictures.")] = 192,
+    device: Annotated[str, typer.Option(help="Device of PyTorch for the renderer, such as cuda:0.")] = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score a model on rendered roads that no training has seen."""
+    try:
+        predictor = DepthPredictor.from_pretrained(model)
+        settings = DatasetSettings("road", count, (width, height), (focal_px, focal_px), views=1, seed=seed)
+        report = evaluate_roads(
+            lambda image, focal_px: predictor(image, focal_px=focal_px),
+            settings,
+            device=device,
+            progress=lambda done: typer.echo(f"\r{done} of {count} roads", err=True, nl=done == count),
+        )
+    except LapDepthError as error:
+        typer.echo(f"evaluate_rendered: {error}", err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        print(json.dumps({"model": model, **asdict(report)}, indent=2))
+    else:
+        _print(report)
+
+
+if __name__ == "__main__":
+    typer.run(main)
