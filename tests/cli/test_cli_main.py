@@ -123,15 +123,18 @@ def test_interrupted_engine(run, use_engine, pictures, out):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_interrupted_while_a_file_is_being_written(pictures, out):
     code = """
-import os, signal, sys, threading
+import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
 from inference.fake_engine import FakeEngine
 import lapdepth.inference.predictor
 lapdepth.inference.predictor.open_engine = lambda *_: FakeEngine()
 
-def block(*_):
+replace = os.replace
+
+def block(*paths):
     print(*os.listdir(sys.argv[-1]), flush=True)
-    threading.Event().wait()
+    sys.stdin.read()  # until the test closes it
+    replace(*paths)
 
 os.replace = block
 from lapdepth.cli.main import main
@@ -144,7 +147,8 @@ main()
         _, err = process.communicate(timeout=60)
     assert process.returncode in (1, 130)
     assert "Traceback" not in err
-    assert list(out.iterdir()) == []
+    # What was being written is finished, whole and with its metadata; nothing half-written stays.
+    assert sorted(path.name for path in out.iterdir()) == ["a.json", "a_depth.png"]
 
 
 def test_reader_that_went_away():

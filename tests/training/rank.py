@@ -1,6 +1,7 @@
 """A process of a run, as `torchrun` starts it: `rank.py SETTINGS.json [KILLED_RANK KILLED_STEP WHEN]`.
 
 The process of that rank kills itself at that step, once: `step` before it, `write` while a checkpoint is being written.
+With DOUBLE in the environment everything is computed in float64.
 """
 
 import json
@@ -25,6 +26,9 @@ def kill_once(mark: Path) -> None:
 
 def main() -> None:
     needs_torch("train")
+    if "DOUBLE" in os.environ:
+        torch.set_default_dtype(torch.float64)
+        torch.Tensor.float = torch.Tensor.double
     settings, *killing = sys.argv[1:]
     config = TrainConfig.model_validate(json.loads(Path(settings).read_text(encoding="utf-8")))
     rank = int(os.environ.get("RANK", "0"))

@@ -35,19 +35,19 @@ def settings(folder, **changes):
     return run_settings(folder, **{"groups": groups, "loss": loss, "optimizer": optimizer} | short | changes)
 
 
-def torchrun(folder, made, processes, *killing, restarts=0):
+def torchrun(folder, made, processes, *killing, restarts=0, **more):
     """Run; killed and started again as often as `restarts` says."""
     path = folder / "settings.json"
     path.write_text(json.dumps(made, default=str), encoding="utf-8")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command += [f"--max-restarts={restarts}", str(TESTS / "training" / "rank.py"), str(path), *map(str, killing)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]), "OMP_NUM_THREADS": "1"} | more
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
 
 
-@pytest.fixture(scope="module", params=FREEZE)
-def alone(request, tmp_path_factory):
-    config = make_run(folder := tmp_path_factory.mktemp("alone"), **settings(folder, freeze=request.param))
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    config = make_run(folder := tmp_path_factory.mktemp("alone"), **settings(folder))
     train(config)
     return config
 
@@ -55,13 +55,13 @@ def alone(request, tmp_path_factory):
 def same(run, alone, rel=1e-5):
     for got, expected in zip(logged(run), logged(alone), strict=True):
         assert got.keys() == expected.keys()
-        # The norm adds up the rounding of every weight; in an encoder whose norms train, of few pixels, that is more.
-        assert got.pop("gradient_norm") == pytest.approx(expected.pop("gradient_norm"), rel=1e-3)
+        if rel > 1e-10:  # where norms see few pixels, rounding in float32 grows on the way back
+            assert got.pop("gradient_norm") == pytest.approx(expected.pop("gradient_norm"), rel=0.05)
         assert got == pytest.approx(expected, rel=rel)
 
 
 def test_two_processes_are_one(alone, tmp_path):
-    made = settings(tmp_path, freeze=alone.freeze)
+    made = settings(tmp_path)
     done = torchrun(tmp_path, made, 2)
     assert done.returncode == 0, done.stderr
     run = make_run(tmp_path, **made)
@@ -77,11 +77,26 @@ def test_two_processes_are_one(alone, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("freeze", FREEZE)
+def test_without_rounding_losses_and_gradients_are_the_same(tmp_path, freeze):
+    """In float32 an encoder whose norms train, on few pixels, magnifies rounding: 4e-4 of the loss after two steps."""
+    runs = []
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        folder.mkdir()
+        made = settings(folder, freeze=freeze)
+        done = torchrun(folder, made, processes, DOUBLE="1")
+        assert done.returncode == 0, done.stderr
+        runs.append(make_run(folder, **made))
+    same(*runs, rel=1e-11)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "killing", [(1, 2, "step"), (0, 2, "step"), (0, 2, "write")], ids=lambda killing: "-".join(map(str, killing))
 )
 def test_one_killed_and_all_started_again_it_is_the_same_run(alone, tmp_path, killing):
-    made = settings(tmp_path, freeze=alone.freeze)
+    made = settings(tmp_path)
     done = torchrun(tmp_path, made, 2, *killing, restarts=1)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "killed").exists()
@@ -93,7 +108,7 @@ def test_one_killed_and_all_started_again_it_is_the_same_run(alone, tmp_path, ki
 
 @pytest.mark.slow
 def test_what_two_began_one_can_finish(alone, tmp_path):
-    made = settings(tmp_path, freeze=alone.freeze)
+    made = settings(tmp_path)
     assert torchrun(tmp_path, made, 2, 1, 2, "step").returncode != 0
     run = make_run(tmp_path, **made)
     assert len(logged(run)) == 2

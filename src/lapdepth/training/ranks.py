@@ -21,6 +21,8 @@ import torch
 import torch.distributed as dist
 from timm.layers.norm_act import BatchNormAct2d, convert_sync_batchnorm
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
@@ -45,7 +47,12 @@ def joined() -> Iterator[torch.device]:
     device = torch.device("cuda", local) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if cuda else "gloo", device_id=device if cuda else None)
+    # Processes that were started again share the store of those that died, and without a prefix may find their addresses.
+    store, number, processes = next(rendezvous("env://"))
+    store = PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    dist.init_process_group(
+        "nccl" if cuda else "gloo", store=store, rank=number, world_size=processes, device_id=device if cuda else None
+    )
     try:
         yield device
         dist.barrier()  # what rank 0 wrote last is there when any returns
