@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -41,7 +42,7 @@ INVERTED = {
 
 def rename(weights: dict[str, Tensor], timm_name: str) -> dict[str, Tensor]:
     """The same tensors by timm's names; exits with one line where names or shapes do not fit that network."""
-    network = timm.create_model(timm_name)
+    network: Any = timm.create_model(timm_name)
     expected = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
     blocks = [(f"blocks.{i}.{j}", block) for i, stage in enumerate(network.blocks) for j, block in enumerate(stage)]
     renamed = {}

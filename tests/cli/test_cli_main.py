@@ -17,7 +17,7 @@ TESTS = str(Path(__file__).parents[1])
 
 def python(code, *args, **options):
     command = [sys.executable, "-W", "error", "-c", code, *map(str, args)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
 def test_version(run):
@@ -34,7 +34,6 @@ def test_version(run):
         (["predict", "a.png", "--output", "o", "--engine", "magic"], "--engine"),
         (["predict", "a.png", "--output", "o", "--focal-px", "far"], "--focal-px"),
         (["predict", "a.png", "--output", "o", "--focal", "100"], "No such option"),
-        (["evaluate", "--protocol", "plain"], "Missing option '--manifest'"),
     ],
 )
 def test_usage_errors(run, cwd, args, reason):
@@ -148,7 +147,7 @@ main()
     assert process.returncode in (1, 130)
     assert "Traceback" not in err
     # What was being written is finished, whole and with its metadata; nothing half-written stays.
-    assert sorted(path.name for path in out.iterdir()) == ["a.json", "a_depth.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["a.json", "a_color.png", "a_depth.png"]
 
 
 def test_reader_that_went_away():
