@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ AHEAD = 2
 
 def overlapped(
     items: Iterable[Item], read: Callable[[Item], Read], work: Callable[[Read], Made], write: Callable[[Item, Made], None]
-) -> Iterator[tuple[Item, LapDepthError | MemoryError | None]]:
+) -> Generator[tuple[Item, LapDepthError | MemoryError | None]]:
     """Read, work and write each item; reading and writing run in a thread each, work in the caller's.
 
     Args:
@@ -30,7 +30,7 @@ def overlapped(
 
     Yields:
         Each item once it is done, in order, with what was raised for it of `LapDepthError` and `MemoryError`, or `None`. Other
-        errors are raised.
+        errors are raised. Closed early, it ends once what is being written is written.
     """
     rest = iter(items)
     reading: deque[tuple[Item, Future[Read]]] = deque()
