@@ -1,8 +1,8 @@
 """Gradients of depthwise convolutions in float32, where a processor's bfloat16 ones are slow.
 
 oneDNN has no quick bfloat16 gradient of a depthwise convolution on processors without AMX: on an EPYC with AVX-512 BF16 one of
-stride 2 took 67 to 133 ms for its input, where float32 took 1 to 46 ms, and three to four times as long for its filters
-(`python scripts/benchmark_depthwise.py`). They were half of a training step of the default model. The forward pass stays as it is.
+stride 2 took 67 to 133 ms for its input, where float32 took 1 to 46 ms, and two to five times as long for its filters. They
+were half of a training step of the default model. `scripts/benchmark_depthwise.py` times them. The forward pass is as before.
 
 Legend: B batch, C channels, H and W height and width.
 """
