@@ -135,10 +135,10 @@ def sweep(i: int, grey: list[FloatArray], to_world: list[Matrix], camera: Matrix
         best = best_past if step < 0 else best_ahead
         for plane, nearness in enumerate(inverse):
             homography = camera @ (move[:3, :3] + np.outer(move[:3, 3], [0, 0, nearness])) @ np.linalg.inv(camera)
-            warped = cv2.warpPerspective(
-                grey[j], homography, shape[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=-1e3
-            )
             # What comes from outside the neighbour is far from any grey level, and so correlates with nothing.
+            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            moved = cv2.warpPerspective(grey[j], homography, shape[::-1], flags=flags, borderValue=-1e3)
+            warped = np.asarray(moved, np.float32)
             other_mean, other_deviation = _moments(warped)
             covariance = _window(own * warped) - mean * other_mean
             np.maximum(best[plane], covariance / (deviation * other_deviation), out=best[plane])
