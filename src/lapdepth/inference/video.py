@@ -89,6 +89,7 @@ def predict_video(
     range_m: tuple[float, float] = RANGE_M,
     png_scale: float = UNITS_PER_METRE,
     progress: Callable[[int], None] = lambda done: None,
+    at_once: int = 1,
 ) -> int:
     """Predict each frame of a source until it ends, or until Ctrl-C; what is written by then is complete.
 
@@ -103,6 +104,7 @@ def predict_video(
         range_m: (nearest, farthest) metres of the colours, the same in all frames.
         png_scale: Codes for one metre in the 16-bit frames.
         progress: Called with the number of frames written.
+        at_once: Frames in work at once; they are written in order.
 
     Returns:
         The number of frames written.
@@ -145,7 +147,7 @@ def predict_video(
             count += 1
 
         try:
-            with closing(overlapped(until_failure(), lambda frame: frame, predict, write)) as done:
+            with closing(overlapped(until_failure(), lambda frame: frame, predict, write, at_once)) as done:
                 for _, error in done:
                     if error is not None:
                         raise error
