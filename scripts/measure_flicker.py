@@ -3,10 +3,11 @@
     python scripts/measure_flicker.py                      # a drive and a room with a standing camera
     python scripts/measure_flicker.py road:7 room:3 --frames 40
 
-Error is abs_rel, the mean of |predicted / true - 1| over points up to 80 m. Flicker is the mean, over points that do not move in the
-world, of the absolute change of log(predicted / true) from one frame to the next at the same point: its place in the next frame follows from its exact
-depth and the camera's exact motion, and it counts where the exact depth found there is its own within 2 %. A model that is
-always wrong by the same factor has no flicker. Milliseconds are the filter's, of processor time.
+Error is abs_rel, the mean of |predicted / true - 1| over points up to 80 m. Flicker is the mean absolute change of
+log(predicted / true) from one frame to the next at the same point, over points that do not move in the world: where a point is in
+the frame before follows from its exact depth and the camera's exact motion, and it counts where the exact depth found there is
+its own within 2 %. A model that is always wrong by the same factor has no flicker. Milliseconds are the filter's, of processor
+time, the median over frames.
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ def measure(scene: str, predictor: DepthPredictor, frames: int, fps: float, filt
         before = frame
     for name, score in scores.items():
         cost = f"{1e3 * statistics.median(score.seconds):.1f} ms" if score.seconds else ""
-        print(f"{scene:10} {name:24} abs_rel {np.mean(score.errors):.4f}  flicker {np.mean(score.changes):.4f}  {cost}", flush=True)
+        print(
+            f"{scene:10} {name:24} abs_rel {np.mean(score.errors):.4f}  flicker {np.mean(score.changes):.4f}  {cost}", flush=True
+        )
 
 
 def main(
@@ -100,7 +103,13 @@ def main(
     logging.disable()
     predictor = DepthPredictor.from_pretrained(model)
     for scene in scenes or ["road:7", "room:3"]:
-        filters = {"none": None, "0.5": SteadyDepth(0.5), "0.7": SteadyDepth(0.7), "0.85": SteadyDepth(0.85), "0.7 no camera": SteadyDepth(0.7, False)}
+        filters = {
+            "none": None,
+            "0.5": SteadyDepth(0.5),
+            "0.7": SteadyDepth(0.7),
+            "0.85": SteadyDepth(0.85),
+            "0.7 no camera": SteadyDepth(0.7, False),
+        }
         measure(scene, predictor, frames, fps, filters)
 
 

@@ -54,6 +54,9 @@ def predict(
         tuple[float, float] | None,
         typer.Option("--range", metavar="NEAR FAR", help="Both at once; of a video 1 to 80 if left out."),
     ] = None,
+    steady: Annotated[
+        bool, typer.Option("--steady", help="Of a video: mix each frame with the one before, moved along with the picture.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Leave out pictures whose results are there already.")] = False,
     cluster: Annotated[
         ClusterChoice | None,
@@ -94,7 +97,9 @@ def predict(
 
         if cluster is not None or resume:
             raise InputError("--cluster and --resume are for pictures; leave them out for videos and cameras")
-        predict_videos(job, videos, camera, Path(output))
+        predict_videos(job, videos, camera, Path(output), steady)
+    elif steady:
+        raise InputError("--steady is for videos and cameras: pictures have no frame before")
     elif cluster is not None:
         from lapdepth.cli.predict_pictures import predict_on_ray
 

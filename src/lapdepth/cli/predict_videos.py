@@ -15,7 +15,7 @@ from lapdepth.inference.many import Job
 from lapdepth.io.video import open_frames
 
 
-def predict_videos(job: Job, videos: list[Path], camera: int | None, output: Path) -> None:
+def predict_videos(job: Job, videos: list[Path], camera: int | None, output: Path, steady: bool) -> None:
     """Each source after the other; one that fails does not stop the rest, and makes exit status 1."""
     colors_m = video.video_range(job.near_m, job.far_m)
     video.check_video_formats(job.formats)
@@ -36,6 +36,7 @@ def predict_videos(job: Job, videos: list[Path], camera: int | None, output: Pat
                     job.png_scale,
                     progress=partial(_show, show, name, source.count),
                     at_once=at_once,
+                    steady=steady,
                 )
             typer.echo(printable(f"{count} frames of {name} written to {stem.parent}"))
         except (LapDepthError, MemoryError) as error:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before the import: Ray would tell its makers of each run
-os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its core prints what nobody here can mend
 
 import cv2
 import ray

@@ -1,9 +1,10 @@
 """Depth of a video, steadier over time: each frame is mixed with the one before, moved along with what the picture shows.
 
-Where a point was in the frame before is told by optical flow (DIS, Kroeger et al. 2016) on a small picture. Between the two frames the camera
-has moved, so that the point's depth has changed: the camera's motion is fitted to the flow and the depth of the frame before
-(perspective from n points), and the depth it leads to is what is mixed in. Where picture or depth disagree, the new frame alone
-counts; where most of the picture disagrees, at a cut, all begins anew. Kept from frame to frame is one small picture and its depth.
+Where a point was in the frame before is told by optical flow on a small picture (DIS, Kroeger et al. 2016). Between two frames
+the camera moves, and the point's depth changes with it: the motion is fitted to the flow and the depth of the frame before
+(perspective from n points), and the depth that it leads to is what is mixed in. Where picture or depth disagree, the new frame
+alone counts; where most of the picture does, at a cut, all begins anew. Kept from frame to frame is one small picture and its
+depth.
 
 Legend: H, W height and width of a frame; h, w of the small one.
 """
@@ -90,7 +91,9 @@ class SteadyDepth:
         return np.asarray(cv2.blur(change, (3, 3)), np.float32)
 
 
-def _after_motion(was: FloatArray, was_at: FloatArray, now_at: FloatArray, good: npt.NDArray[np.bool_], camera: Intrinsics) -> FloatArray:
+def _after_motion(
+    was: FloatArray, was_at: FloatArray, now_at: FloatArray, good: npt.NDArray[np.bool_], camera: Intrinsics
+) -> FloatArray:
     """The logarithm of the depth (h, w) that points have after the camera's motion, which is fitted to where they went.
 
     Args:
@@ -110,7 +113,12 @@ def _after_motion(was: FloatArray, was_at: FloatArray, now_at: FloatArray, good:
         return was
     matrix = np.array([[camera.fx_px, 0, camera.cx_px], [0, camera.fy_px, camera.cy_px], [0, 0, 1]])
     found, turn, shift, inliers = cv2.solvePnPRansac(
-        points[picked].astype(np.float64), now_at[picked].astype(np.float64), matrix, None, iterationsCount=50, reprojectionError=0.7
+        points[picked].astype(np.float64),
+        now_at[picked].astype(np.float64),
+        matrix,
+        None,
+        iterationsCount=50,
+        reprojectionError=0.7,
     )
     if not found or inliers is None or len(inliers) < 0.5 * picked.sum():
         return was
