@@ -20,6 +20,7 @@ COUNT = 5
 def predict(*args, cwd):
     code = "from lapdepth.cli.main import main; main()"
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    environment["RAY_worker_niceness"] = "0"  # on a busy machine the workers would never get their turn
     command = [sys.executable, "-c", code, "predict", *map(str, args), "--fov-deg", "60"]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
