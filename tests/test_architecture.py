@@ -36,6 +36,8 @@ ONE_FILE = {
     "openvino": "inference/openvino_engine.py",
     "h5py": "data/nyu.py",
     "huggingface_hub": "zoo.py",
+    "pyarrow": "io/store.py",
+    "ray": "inference/cluster.py",
     "rich": None,
     "typer": None,
 }

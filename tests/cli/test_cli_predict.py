@@ -83,6 +83,27 @@ def test_results_are_replaced_by_a_second_run(run, engine, pictures, out):
     assert names(out) == ["a.json", "a_color.png", "a_depth.png"]
 
 
+def test_resume_leaves_out_what_is_done(run, engine, pictures, out):
+    assert run("predict", pictures / "a.png", "--output", out, *FOCAL).code == 0
+    done = run("predict", pictures / "a.png", pictures / "b.jpg", "--output", out, "--resume", *FOCAL)
+    assert (done.code, done.out) == (0, f"1 of 2 pictures written to {out}, 1 were there already\n")
+    assert len(engine.seen) == 2
+    (out / "b_color.png").unlink()
+    done = run("predict", pictures / "a.png", pictures / "b.jpg", "--output", out, "--resume", *FOCAL)
+    assert (done.code, done.out) == (0, f"1 of 2 pictures written to {out}, 1 were there already\n")
+    assert (out / "b_color.png").exists()
+
+
+def test_workers_are_for_a_cluster(run, engine, pictures, out):
+    assert "--workers is for --cluster" in error_of(run("predict", pictures, "--output", out, "--workers", 2))
+
+
+def test_cluster_without_the_extra(run, engine, pictures, out, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert "needs the 'ray' extra" in error_of(run("predict", pictures, "--output", out, "--cluster", "ray"))
+    assert not out.exists()
+
+
 # --- what is written
 
 

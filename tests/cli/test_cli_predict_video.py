@@ -123,6 +123,9 @@ def test_a_frame_that_does_not_fit_leaves_no_half_file(run, engine, clip, out):
     [
         (("drive.mp4", "a.png"), "given together"),
         (("drive.mp4", "--camera", 0), "given together"),
+        (("a.png", "--steady"), "--steady is for videos"),
+        (("drive.mp4", "--resume"), "are for pictures"),
+        (("drive.mp4", "--cluster", "ray"), "are for pictures"),
         (("drive.mp4", "--format", "npz"), "format 'npz' is for pictures"),
         (("drive.mp4", "--range", 5, 2), "near_m must be smaller"),
         (("drive.mp4", "--range", 0, 2), "near_m is 0"),

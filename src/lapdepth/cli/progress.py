@@ -28,3 +28,8 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
 def printable(text: str) -> str:
     """Bytes of a file name that are no UTF-8 become escapes: a terminal takes nothing else."""
     return text.encode(errors="backslashreplace").decode()
+
+
+def print_error(reason: str) -> None:
+    """One line on stderr, as long as it is."""
+    Console(stderr=True).print(printable(f"lapdepth: error: {reason}"), markup=False, highlight=False, soft_wrap=True)

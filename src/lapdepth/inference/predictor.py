@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, overload
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 NATIVE_BUDGET_BYTES = 4 * 2**30
 """Memory that a prediction at the picture's own size may take."""
 
+ASSUMED = "assumed field of view"
+"""`DepthResult.focal_source` where neither an option nor EXIF tells the focal length."""
+
 logger = logging.getLogger("lapdepth")
 
 
@@ -52,6 +56,7 @@ class DepthPredictor:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._told_assumption = False
+        self._telling = threading.Lock()
 
     @classmethod
     def from_pretrained(
@@ -164,16 +169,13 @@ class DepthPredictor:
             return Intrinsics.from_fov(width, height, fov_deg), "option"
         if picture.focal_px is not None:
             return Intrinsics.from_focal(width, height, picture.focal_px), "exif"
-        if not self._told_assumption:
-            self._told_assumption = True
-            logger.warning(
-                "no focal length given or in EXIF: assuming a field of view of %g degrees along the longer side; "
-                "metres are as good as that guess",
-                self.config.fov_deg,
-            )
+        with self._telling:
+            told, self._told_assumption = self._told_assumption, True
+        if not told:
+            tell_assumption(self.config)
         # Along the longer side, so that a portrait photograph is taken with the same camera as a landscape one.
         longer = Intrinsics.from_fov(max(width, height), 1, self.config.fov_deg)
-        return Intrinsics.from_focal(width, height, longer.fx_px), "assumed field of view"
+        return Intrinsics.from_focal(width, height, longer.fx_px), ASSUMED
 
     def _run(self, fitted: Fitted) -> tuple[FloatArray, FloatArray | None]:
         """Depth (H, W) at the training focal length, and confidence (H, W) or `None`."""
@@ -185,6 +187,15 @@ class DepthPredictor:
             None if log_scale is None else fitted.restore(confidence.from_log_scale(log_scale[0, 0], self.config.error_scale))
         )
         return fitted.restore(depth_m[0, 0]), sureness
+
+
+def tell_assumption(config: ModelConfig) -> None:
+    """Warn that the metres rest on a guessed camera."""
+    logger.warning(
+        "no focal length given or in EXIF: assuming a field of view of %g degrees along the longer side; "
+        "metres are as good as that guess",
+        config.fov_deg,
+    )
 
 
 def check_native_size(size: tuple[int, ...], config: ModelConfig) -> None:

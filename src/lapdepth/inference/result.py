@@ -33,7 +33,7 @@ class DepthResult:
         range_m: (nearest, farthest) metres that the model can give for this camera.
         config: The model.
         engine: Name of the engine that ran it.
-        path: File of the picture, `None` if it was not a file.
+        path: File or URL of the picture, `None` if it came from neither.
     """
 
     depth_m: FloatArray
@@ -46,7 +46,7 @@ class DepthResult:
     range_m: tuple[float, float]
     config: ModelConfig
     engine: str
-    path: Path | None
+    path: Path | str | None
 
     def distance_m(self) -> FloatArray:
         """(H, W) metres along each pixel's ray, which grow away from the middle: depth_m / cos(angle off the optical axis)."""

@@ -67,6 +67,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def is_url(text: str) -> bool:
+    """Whether a text begins as `s3://`, `file://` and the like do."""
+    return _URL.match(text) is not None
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a whole file at once, or raise `OutputError` and leave what was there."""
     with atomic_path(path) as temporary:
@@ -169,8 +174,8 @@ def _expand(text: str, skip: Callable[[Path, Path], bool], errors: list[LapDepth
     """The pictures of one input; folders below it that cannot be read go to `errors`."""
     if not text:
         raise InputError("an input is empty text; expected a picture, a folder or a pattern such as 'photos/*.jpg'")
-    if _URL.match(text):
-        raise InputError(f"{text} is a URL; download it first and give the name of the file")
+    if is_url(text):
+        raise InputError(f"{text} is a URL; download it first and give the name of the file, or predict it with --cluster ray")
     top = Path(text)
     known = len(errors)
     if os.path.isdir(text):  # noqa: PTH112 - Path.is_dir raises for names that are too long
