@@ -24,6 +24,7 @@ class EngineChoice(StrEnum):
     AUTO = "auto"
     ONNX = "onnx"
     OPENVINO = "openvino"
+    OPENVINO_BF16 = "openvino-bf16"
     TORCH = "torch"
 
 
