@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lapdepth.cli.predict import EngineChoice
+
 if TYPE_CHECKING:
     from lapdepth.camera import FloatArray, Intrinsics
     from lapdepth.evaluation.evaluate import Evaluation
@@ -20,6 +22,7 @@ def evaluate(
     dataset: Annotated[str | None, typer.Option(help="An official test in place of --manifest: kitti-eigen or nyu.")] = None,
     root: Annotated[Path | None, typer.Option(help="Of --dataset: its folder, as lapdepth data prepare leaves it.")] = None,
     model: Annotated[str, typer.Option(help="Embedded name, model folder, .onnx file or hub id.")] = "default",
+    engine: Annotated[EngineChoice, typer.Option(help="What runs the model.")] = EngineChoice.AUTO,
     split: Annotated[str | None, typer.Option(help="Only rows of this split.")] = None,
     fold: Annotated[str | None, typer.Option(metavar="K/N", help="Only block K of N blocks of scenes, K from 0.")] = None,
     cap: Annotated[float | None, typer.Option(help="Farthest depth scored, in metres.")] = None,
@@ -80,7 +83,8 @@ def evaluate(
     else:
         from lapdepth.inference.predictor import DepthPredictor
 
-        predictor = DepthPredictor.from_pretrained(model)
+        predictor = DepthPredictor.from_pretrained(model, engine.value)
+        notes = {"engine": predictor.engine.name}
 
         def predict(image: ByteArray, camera: Intrinsics) -> tuple[FloatArray, FloatArray | None]:
             result = predictor(image, focal_px=camera.focal_px, flip=flip)

@@ -16,6 +16,7 @@ class EngineChoice(StrEnum):
     AUTO = "auto"
     ONNX = "onnx"
     OPENVINO = "openvino"
+    OPENVINO_BF16 = "openvino-bf16"
     TORCH = "torch"
 
 
