@@ -71,4 +71,6 @@ def _plot(one: Summary, truth: int, given: int, title: str, most: float) -> str:
 
     alert = next((time for time, step in zip(times, one.trace, strict=True) if step[5] in ALERTS), None)
     bands = [] if alert is None else [(alert, last)]
-    return plot(title, Axis("time, s", 0, last), Axis("", 0, most), [line(truth, "truth", GREY), line(given, "estimate", 0)], bands)
+    return plot(
+        title, Axis("time, s", 0, last), Axis("", 0, most), [line(truth, "truth", GREY), line(given, "estimate", 0)], bands
+    )
