@@ -98,26 +98,27 @@ def evaluate(
         for given in model or ([] if predictions else ["default"]):
             name, predict = _open(given, flip)
             done = _score(f"evaluating {name}", predict, rows, rules, cap, gallery(), own)
-            name = name if all(name != other.name for other in scored) else f"{name} ({given})"
-            scored.append(Scored(name, flip, False, done))
             records.append(record(name, flip, done))
+            scored.append(Scored(_unlike(scored, name, given), "", flip, False, done))
         for path, coding, reader in saved:
             done = _score(f"reading {path}", reader, rows, rules, cap, gallery(), own)
-            name = f"{path} ({coding})"
-            scored.append(Scored(name, False, coding.alignment != "none", done))
             coded = {"kind": coding.kind, "units": coding.units, "alignment": coding.alignment}
-            records.append(record(name, False, done, predictions=coded))
+            records.append(record(f"{path} ({coding})", False, done, predictions=coded))
+            name = _unlike(scored, path.resolve().name, str(path))
+            scored.append(Scored(name, str(coding), False, coding.alignment != "none", done))
         if own.rank > 0:
             return
         named = all(row.scene for row in rows)
-        for one in scored:
-            _print(one, "scenes" if named else "pictures")
-        for other in scored[1:]:
-            _print_differences(other, scored[0], "scenes" if named else "pictures")
+        for one, told in zip(scored, records, strict=True):
+            _print(told["model"], one, "scenes" if named else "pictures")
+        for one, told in list(zip(scored, records, strict=True))[1:]:
+            typer.echo(f"{told['model']} less {records[0]['model']}, picture by picture")
+            _print_differences(one, scored[0], "scenes" if named else "pictures")
         if json_file is not None:
             write_json(json_file, records[0] if len(records) == 1 else record_of_several(records, named))
         if html_file is not None:
-            data = dataset or f"{manifest}{f', {split}' if split else ''}{f', part {fold}' if fold else ''}"
+            listed = f"{folder.resolve().name}/{manifest.name}" if manifest else dataset
+            data = f"{listed}{f', {split}' if split else ''}{f', part {fold}' if fold else ''}"
             official = dataset is not None and fold is None and TEST_OF.get(rules.name) == dataset
             write_bytes(html_file, write_page(scored, data, named, official))
 
@@ -198,15 +199,27 @@ def _score(
     return summed(own.gather(part), rules, cap_m)
 
 
-def _print(one: Scored, drawn: str) -> None:
+def _unlike(scored: Sequence[Scored], name: str, more: str) -> str:
+    """A short name that no other has."""
+    taken = {one.name for one in scored}
+    return (
+        name
+        if name not in taken
+        else next(
+            tried for i in range(1, len(taken) + 2) if (tried := f"{name} ({more}{f', {i}' if i > 1 else ''})") not in taken
+        )
+    )
+
+
+def _print(name: str, one: Scored, drawn: str) -> None:
     from lapdepth.evaluation.metrics import METRICS, bootstrap_intervals
 
     done = one.result
-    typer.echo(f"{one.name}, protocol {done.protocol}, cap {done.cap_m:g} m, flip {one.flip}, {len(done.per_image)} pictures")
+    typer.echo(f"{name}, protocol {done.protocol}, cap {done.cap_m:g} m, flip {one.flip}, {len(done.per_image)} pictures")
     intervals = bootstrap_intervals(done.per_image)
-    for name in METRICS:
-        low, high = intervals[name]
-        typer.echo(f"  {name:9} {done.metrics[name]:8.4f}   95 % over {drawn} {low:.4f} to {high:.4f}")
+    for metric in METRICS:
+        low, high = intervals[metric]
+        typer.echo(f"  {metric:9} {done.metrics[metric]:8.4f}   95 % over {drawn} {low:.4f} to {high:.4f}")
     if done.reliability is None or done.ranking is None:
         typer.echo("  no confidence: this model predicts none (--flip makes one from disagreement)")
         return
@@ -224,6 +237,5 @@ def _print(one: Scored, drawn: str) -> None:
 def _print_differences(one: Scored, first: Scored, drawn: str) -> None:
     from lapdepth.evaluation.metrics import paired_differences
 
-    typer.echo(f"{one.name} less {first.name}, picture by picture")
     for name, found in paired_differences(one.result.per_image, first.result.per_image).items():
         typer.echo(f"  {name:9} {found.mean:+8.4f}   95 % over {drawn} {found.low:+.4f} to {found.high:+.4f}")

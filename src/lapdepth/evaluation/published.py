@@ -112,12 +112,17 @@ ROWS = (
 )
 
 
-def published(protocol: str, cap_m: float) -> tuple[list[Published], list[Published]]:
-    """Rows of the test that a protocol is made for.
+def published(protocol: str, cap_m: float, aligned: bool = False) -> tuple[list[Published], list[Published]]:
+    """Rows of the test that a protocol is made for, under the same cap.
+
+    Args:
+        protocol: Its name.
+        cap_m: Farthest depth scored.
+        aligned: Take in those whose predictions were aligned to the truth.
 
     Returns:
-        Metric rows under this very protocol and cap; and all others, of other or untold crops, caps, or aligned.
+        Rows in metres under this very protocol; and the others.
     """
-    rows = [row for row in ROWS if row.test == TEST_OF.get(protocol)]
-    same = [row for row in rows if row.protocol == protocol and row.cap_m == cap_m and not row.aligned]
+    rows = [row for row in ROWS if row.test == TEST_OF.get(protocol) and row.cap_m == cap_m and (aligned or not row.aligned)]
+    same = [row for row in rows if row.protocol == protocol and not row.aligned]
     return same, [row for row in rows if row not in same]

@@ -29,6 +29,7 @@ STYLE = """.key{display:inline-block;width:.8em;height:.8em;border-radius:2px;ma
 .bar{display:inline-block;width:9rem;height:.8em;border-radius:2px;vertical-align:-.1em;margin:0 .4em}
 .error{background:linear-gradient(90deg,rgb(178,24,43),rgb(247,247,247),rgb(33,102,172))}
 .depth{background:linear-gradient(90deg,#7a0403,#fb7e21,#a4fc3c,#28bceb,#30123b)}
+.results td:first-child{min-width:15rem}.results td.n,.results th.n{padding-left:.2rem}
 .charts{display:flex;flex-wrap:wrap;gap:.6rem}
 .scroll{max-height:32rem;overflow:auto;border:1px solid var(--rule);border-radius:6px}.scroll th{position:sticky;top:0;
 background:var(--panel)}th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid var(--s0)}
@@ -45,13 +46,15 @@ class Scored:
     """One model of a report.
 
     Attributes:
-        name: Of the model, or where its saved predictions are and how they are coded.
+        name: Short, unlike those of the others.
+        note: More about it, such as how saved predictions are coded.
         flip: Whether predictions were averaged with those of the mirrored picture.
         aligned: Whether each prediction was aligned to its truth.
         result: Its scores.
     """
 
     name: str
+    note: str
     flip: bool
     aligned: bool
     result: Evaluation
@@ -98,7 +101,7 @@ def _head(models: Sequence[Scored], data: str, scenes_named: bool) -> str:
 
 def _results(models: Sequence[Scored], scenes_named: bool, official: bool) -> str:
     first = models[0].result
-    same, others = published(first.protocol, first.cap_m)
+    same, others = published(first.protocol, first.cap_m, any(model.aligned for model in models))
     with_interval = len({one["scene"] for one in first.per_image}) > 1
     lines = []
     for i, model in enumerate(models):
@@ -106,9 +109,9 @@ def _results(models: Sequence[Scored], scenes_named: bool, official: bool) -> st
         cells = ""
         for metric in METRICS:
             low, high = intervals[metric]
-            spread = f"<br><small>{_value(metric, low)} to {_value(metric, high)}</small>" if with_interval else ""
+            spread = f"<br><small>{_value(metric, low)}&ndash;{_value(metric, high)}</small>" if with_interval else ""
             cells += f"<td class=n>{_value(metric, model.result.metrics[metric])}{spread}</td>"
-        note = " <small>aligned picture by picture</small>" if model.aligned else ""
+        note = f" <small>{html.escape(model.note)}</small>" if model.note else ""
         note += " <small>mirrored too</small>" if model.flip else ""
         lines.append(f"<tr class=own><td>{_key(i, len(models))}{html.escape(model.name)}{note}</td>{cells}</tr>")
     where = "" if official else ", on the official test: other pictures than these"
@@ -129,8 +132,9 @@ def _results(models: Sequence[Scored], scenes_named: bool, official: bool) -> st
         told += "Published numbers average with the mirrored picture (--flip). "
     if any(model.aligned for model in models):
         told += "Aligned predictions were brought to the truth's scale picture by picture: they say nothing about metres. "
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     return (
-        f"<h2>Results</h2><div class=wide><table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f"<h2>Results</h2><div class='wide results'>{table}</div>"
         f"<p class=dim>{told}sq_rel, rmse and mae in metres, silog times 100; delta: more is better, the rest: less.</p>"
     )
 
@@ -153,7 +157,7 @@ def _differences(models: Sequence[Scored], scenes_named: bool) -> str:
             verdict = _verdict(metric, found.low, found.high)
             cells += (
                 f"<td class=n><span class={'yes' if verdict == 'better' else 'no' if verdict == 'worse' else 'dim'}>"
-                f"{found.mean:+.4f}</span><br><small>{found.low:+.4f} to {found.high:+.4f}<br>{verdict}</small></td>"
+                f"{found.mean:+.4f}</span><br><small>{found.low:+.4f}<br>to {found.high:+.4f}<br>{verdict}</small></td>"
             )
         lines.append(f"<tr><td>{_key(i, len(models))}{html.escape(model.name)}</td>{cells}</tr>")
     head = "<th>model</th>" + "".join(f"<th class=n>{name}</th>" for name in METRICS)

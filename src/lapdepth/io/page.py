@@ -6,7 +6,7 @@ import html
 
 from lapdepth.io.plots import STYLE as PLOTS
 
-STYLE = """body{font:15px/1.55 system-ui,sans-serif;max-width:76rem;margin:0 auto;padding:1.5rem 1rem 4rem;color:var(--ink);
+STYLE = """body{font:15px/1.55 system-ui,sans-serif;max-width:82rem;margin:0 auto;padding:1.5rem 1rem 4rem;color:var(--ink);
 background:var(--paper)}
 h1{font-size:1.6rem;line-height:1.25;margin:.2rem 0 .4rem}h2{font-size:1.2rem;margin:2.4rem 0 .5rem}
 h3{font-size:1rem;margin:1.4rem 0 .4rem}
