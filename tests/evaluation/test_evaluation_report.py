@@ -19,7 +19,8 @@ from lapdepth.evaluation.metrics import METRICS, paired_differences
 from lapdepth.evaluation.protocols import PROTOCOLS
 from lapdepth.evaluation.published import ROWS, TEST_OF, published
 from lapdepth.evaluation.record import record, record_of_several
-from lapdepth.evaluation.report import Scored, write_page
+from lapdepth.evaluation.report import write_page
+from lapdepth.evaluation.tables import Scored
 
 PLAIN = PROTOCOLS["plain"]
 
@@ -138,13 +139,18 @@ def test_published_rows_stand_under_their_own_protocol():
     big = [sample(i, size=(480, 640)) for i in range(2)]
     done = summed([evaluate_part(model(0), enumerate(big), PROTOCOLS["nyu-eigen"])], PROTOCOLS["nyu-eigen"])
     text = page(Scored("m", "", False, False, done), official=True)
-    same, other = text.index("Published, same protocol<"), text.index("Published, other crops or crops not told:")
+    same, other = (
+        text.index("Published, same protocol<"),
+        text.index("Published, other crops, crops not told or another alignment:"),
+    )
     assert same < text.index("LapDepth ResNeXt101") < other < text.index("BTS ResNeXt101")
     assert "Published numbers average with the mirrored picture" in text
     assert "Marigold" not in text  # aligned to the truth: another quantity
     assert "other pictures than these" not in text
     assert "other pictures than these" in page(Scored("m", "", True, False, done))
-    assert "Marigold" in page(Scored("m", "", False, True, done))
+    aligned = page(Scored("m", "", False, True, done))
+    assert "Marigold" in aligned
+    assert "same protocol" not in aligned  # no row in metres is of its kind
     assert "Published" not in page(scored("m", 1))  # there is none for a protocol of one's own
 
 

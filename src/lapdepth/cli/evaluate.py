@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from lapdepth.evaluation.evaluate import Evaluation, Predict
     from lapdepth.evaluation.gallery import Gallery
     from lapdepth.evaluation.protocols import Protocol
-    from lapdepth.evaluation.report import Scored
     from lapdepth.evaluation.saved import SavedPredictions
+    from lapdepth.evaluation.tables import Scored
 
 
 def evaluate(
@@ -55,8 +55,9 @@ def evaluate(
     from lapdepth.evaluation.protocols import PROTOCOLS, find_protocol
     from lapdepth.evaluation.published import TEST_OF
     from lapdepth.evaluation.record import record, record_of_several
-    from lapdepth.evaluation.report import PICTURES, Scored, write_page
+    from lapdepth.evaluation.report import PICTURES, write_page
     from lapdepth.evaluation.saved import Coding, SavedPredictions
+    from lapdepth.evaluation.tables import Scored
     from lapdepth.io.files import write_bytes, write_json
 
     if (manifest is None) == (dataset is None) or (root is None) != (dataset is None):

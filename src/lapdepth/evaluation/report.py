@@ -5,22 +5,20 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import date
 
+from lapdepth import __version__
 from lapdepth.evaluation.charts import Named, distance_charts, reliability_chart, sparsification_chart
 from lapdepth.evaluation.drawing import colour_span, model_tiles, shared_tiles
 from lapdepth.evaluation.evaluate import Evaluation
 from lapdepth.evaluation.gallery import Seen
-from lapdepth.evaluation.metrics import METRICS, bootstrap_intervals, paired_differences
+from lapdepth.evaluation.metrics import METRICS
 from lapdepth.evaluation.protocols import find_protocol
-from lapdepth.evaluation.published import Published, published
+from lapdepth.evaluation.tables import Scored, colour_key, differences_table, results_table
 from lapdepth.io.page import page
-from lapdepth.io.plots import COLOURS
 
-BETTER_BELOW = frozenset(METRICS) - {"delta1", "delta2", "delta3"}
 PICTURES = 4
 """Of the best, and of the worst, that are shown."""
-PUBLISHED_METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "delta1", "delta2", "delta3")
 
 STYLE = """.key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.45em}
 .own td{font-weight:600}.own small{font-weight:400}.part td{padding-top:1.1rem;color:var(--dim);font-size:.9em}
@@ -41,25 +39,6 @@ const key=row=>row.cells[i].textContent,order=(a,b)=>head.className?key(a)-key(b
 body.append(...[...body.rows].sort((a,b)=>up?order(a,b):order(b,a)))}"""
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """One model of a report.
-
-    Attributes:
-        name: Short, unlike those of the others.
-        note: More about it, such as how saved predictions are coded.
-        flip: Whether predictions were averaged with those of the mirrored picture.
-        aligned: Whether each prediction was aligned to its truth.
-        result: Its scores.
-    """
-
-    name: str
-    note: str
-    flip: bool
-    aligned: bool
-    result: Evaluation
-
-
 def write_page(models: Sequence[Scored], data: str, scenes_named: bool, official: bool) -> bytes:
     """The whole report.
 
@@ -74,8 +53,8 @@ def write_page(models: Sequence[Scored], data: str, scenes_named: bool, official
     seen = first.gallery
     body = (
         _head(models, data, scenes_named)
-        + _results(models, scenes_named, official)
-        + (_differences(models, scenes_named) if len(models) > 1 else "")
+        + results_table(models, scenes_named, official)
+        + (differences_table(models, scenes_named) if len(models) > 1 else "")
         + _by_distance(named)
         + _confidence(named)
         + _pictures("Worst pictures", seen.worst(), models)
@@ -92,81 +71,11 @@ def _head(models: Sequence[Scored], data: str, scenes_named: bool) -> str:
     how.append("A value is the mean over pictures of each picture's mean.")
     if len(models) == 1:
         how.append("Averaged with the mirrored picture." if models[0].flip else "Not averaged with the mirrored picture.")
-    names = " · ".join(f"{_key(i, len(models))}{html.escape(model.name)}" for i, model in enumerate(models))
+    names = " · ".join(f"{colour_key(i, len(models))}{html.escape(model.name)}" for i, model in enumerate(models))
     return (
         f"<h1>Depth on {html.escape(data)}</h1><p>{names}</p>"
         f"<p>{len(first.per_image)} pictures{_of_scenes(first, scenes_named)}. {' '.join(how)}</p>"
-    )
-
-
-def _results(models: Sequence[Scored], scenes_named: bool, official: bool) -> str:
-    first = models[0].result
-    same, others = published(first.protocol, first.cap_m, any(model.aligned for model in models))
-    with_interval = len({one["scene"] for one in first.per_image}) > 1
-    lines = []
-    for i, model in enumerate(models):
-        intervals = bootstrap_intervals(model.result.per_image)
-        cells = ""
-        for metric in METRICS:
-            low, high = intervals[metric]
-            spread = f"<br><small>{_value(metric, low)}&ndash;{_value(metric, high)}</small>" if with_interval else ""
-            cells += f"<td class=n>{_value(metric, model.result.metrics[metric])}{spread}</td>"
-        note = f" <small>{html.escape(model.note)}</small>" if model.note else ""
-        note += " <small>mirrored too</small>" if model.flip else ""
-        lines.append(f"<tr class=own><td>{_key(i, len(models))}{html.escape(model.name)}{note}</td>{cells}</tr>")
-    where = "" if official else ", on the official test: other pictures than these"
-    for title, rows in (
-        (f"Published, same protocol{where}", same),
-        (f"Published, other crops or crops not told{where}: not to be compared closely", others),
-    ):
-        if rows:
-            lines.append(f"<tr class=part><td colspan={len(METRICS) + 1}>{title}</td></tr>")
-            lines += [_published(row) for row in rows]
-    head = "<th>model</th>" + "".join(f"<th class=n>{name}</th>" for name in METRICS)
-    told = "Small: 95 % interval from resampling " + ("whole scenes. " if scenes_named else "pictures. ") if with_interval else ""
-    if with_interval and not scenes_named:
-        told += "No scenes are named; if pictures of one place follow each other, the intervals are too narrow. "
-    if not with_interval:
-        told += "One scene only: nothing can be resampled, so there are no intervals. "
-    if (same or others) and not all(model.flip for model in models):
-        told += "Published numbers average with the mirrored picture (--flip). "
-    if any(model.aligned for model in models):
-        told += "Aligned predictions were brought to the truth's scale picture by picture: they say nothing about metres. "
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    return (
-        f"<h2>Results</h2><div class='wide results'>{table}</div>"
-        f"<p class=dim>{told}sq_rel, rmse and mae in metres, silog times 100; delta: more is better, the rest: less.</p>"
-    )
-
-
-def _published(row: Published) -> str:
-    values = {metric: _value(metric, row.metrics[metric]) for metric in METRICS if metric in row.metrics}
-    notes = [row.parameters] if row.parameters else []
-    notes += ["aligned"] if row.aligned else []
-    notes += [f"{row.protocol}, to {row.cap_m:g} m" if row.protocol else "other crops or not told", row.source]
-    cells = "".join(f"<td class=n>{values.get(metric, '')}</td>" for metric in METRICS)
-    return f"<tr><td>{html.escape(row.method)}<br><small>{html.escape('; '.join(notes))}</small></td>{cells}</tr>"
-
-
-def _differences(models: Sequence[Scored], scenes_named: bool) -> str:
-    first, *others = models
-    lines = []
-    for i, model in enumerate(others, 1):
-        cells = ""
-        for metric, found in paired_differences(model.result.per_image, first.result.per_image).items():
-            verdict = _verdict(metric, found.low, found.high)
-            cells += (
-                f"<td class=n><span class={'yes' if verdict == 'better' else 'no' if verdict == 'worse' else 'dim'}>"
-                f"{found.mean:+.4f}</span><br><small>{found.low:+.4f}<br>to {found.high:+.4f}<br>{verdict}</small></td>"
-            )
-        lines.append(f"<tr><td>{_key(i, len(models))}{html.escape(model.name)}</td>{cells}</tr>")
-    head = "<th>model</th>" + "".join(f"<th class=n>{name}</th>" for name in METRICS)
-    unit = "scenes" if scenes_named else "pictures"
-    return (
-        f"<h2>Differences to {html.escape(first.name)}</h2><div class=wide><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div><p class=dim>Mean of the differences picture by picture, and its 95 % "
-        f"interval when the same {unit} are drawn for both. Better or worse: the interval does not hold 0. "
-        "Of ten metrics looked at, one may do so by chance.</p>"
+        f"<p class=dim>lapdepth {__version__}, {date.today().isoformat()}</p>"
     )
 
 
@@ -178,7 +87,7 @@ def _by_distance(models: Named) -> str:
             numbers = "".join(
                 f"<td class=n>{value}</td>" for value in (f"{one.abs_rel:.4f}", f"{one.delta1:.4f}", f"{one.bias:+.4f}")
             )
-            lines += f"<tr><td>{_key(i, len(models))}{html.escape(name)}<td>{span}<td class=n>{one.pixels:,}{numbers}</tr>"
+            lines += f"<tr><td>{colour_key(i, len(models))}{html.escape(name)}<td>{span}<td class=n>{one.pixels:,}{numbers}</tr>"
     head = "<th>model<th>distance, m<th class=n>pixels<th class=n>abs_rel<th class=n>delta1<th class=n>bias"
     return (
         f"<h2>Error by distance</h2><div class=charts>{''.join(distance_charts(models))}</div>"
@@ -195,7 +104,7 @@ def _confidence(models: Named) -> str:
         else:
             found = (done.reliability.calibration_error, *done.ranking, done.reliability.best_scale)
             numbers = "".join(f"<td class=n>{value:.4f}" for value in found[:3]) + f"<td class=n>{found[3]:.2f}"
-        lines += f"<tr><td>{_key(i, len(models))}{html.escape(name)}{numbers}</tr>"
+        lines += f"<tr><td>{colour_key(i, len(models))}{html.escape(name)}{numbers}</tr>"
     head = "<th>model<th class=n>expected calibration error<th class=n>sparsification error<th class=n>at random"
     head += "<th class=n>error_scale factor that fits best"
     charts = ""
@@ -221,7 +130,7 @@ def _pictures(title: str, chosen: Sequence[Seen], models: Sequence[Scored]) -> s
             own = kept[seen.place]
             predicted, error = model_tiles(own)
             score = f"abs_rel {own.metrics['abs_rel']:.3f}, delta1 {own.metrics['delta1']:.3f}"
-            whose = f"{_key(i, len(models))}{html.escape(model.name)}: " if len(models) > 1 else ""
+            whose = f"{colour_key(i, len(models))}{html.escape(model.name)}: " if len(models) > 1 else ""
             tiles += [(predicted, f"{whose}prediction"), (error, f"{whose}error, {score}")]
         where = f"{html.escape(seen.scene)} / " if seen.scene and seen.scene != seen.name else ""
         figures = "".join(f"<figure><img src='{uri}' alt=''><figcaption>{words}</figcaption></figure>" for uri, words in tiles)
@@ -259,17 +168,3 @@ def _per_image(models: Sequence[Scored]) -> str:
 
 def _of_scenes(result: Evaluation, scenes_named: bool) -> str:
     return f" of {len({one['scene'] for one in result.per_image})} scenes" if scenes_named else ""
-
-
-def _verdict(metric: str, low: float, high: float) -> str:
-    if low <= 0 <= high:
-        return "cannot be told"
-    return "better" if (high < 0) == (metric in BETTER_BELOW) else "worse"
-
-
-def _key(i: int, count: int) -> str:
-    return f"<span class=key style='background:var(--s{i % COLOURS})'></span>" if count > 1 else ""
-
-
-def _value(metric: str, value: float) -> str:
-    return f"{value:.2f}" if metric == "silog" else f"{value:.3f}"
