@@ -148,10 +148,11 @@ def test_info_without_torch(folder):
 
 
 def test_evaluate_without_torch(folder):
-    args = ("evaluate", "--manifest", "list.csv", "--protocol", "plain", "--json", "scores.json")
+    args = ("evaluate", "--manifest", "list.csv", "--protocol", "plain", "--json", "scores.json", "--html", "report.html")
     done = without_torch(*args, cwd=folder)
     assert (done.returncode, errors(done)) == (0, [])
     assert json.loads((folder / "scores.json").read_text())["images"] == 1
+    assert "<h2>Results" in (folder / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from inference.fake_engine import FakeEngine, noise
 from lapdepth.evaluation.metrics import METRICS
 
 HEADER = "image,depth,units_per_metre,fx_px,fy_px,cx_px,cy_px,split,scene\n"
-KEYS = {"model", "protocol", "cap_m", "flip", "images", "metrics", "confidence", "per_image"}
+KEYS = {"model", "protocol", "cap_m", "flip", "images", "metrics", "by_distance", "confidence", "per_image"}
 
 
 def add(folder, name, metres, split="test", scene="", focal_px=100, size=(96, 128)):
@@ -150,7 +150,7 @@ def test_json_that_cannot_be_written(run, engine, manifest, tmp_path):
     done = run("evaluate", "--manifest", manifest, "--protocol", "plain", "--json", tmp_path / "no" / "scores.json")
     assert (done.code, len(done.errors)) == (1, 1)
     assert "does not exist; make it first" in done.errors[0]
-    assert done.out.startswith("fake, protocol plain")  # the numbers are not lost
+    assert done.out == ""  # told before the work, not after
 
 
 def test_missing_picture(run, engine, manifest):
@@ -190,6 +190,75 @@ def test_saved_predictions_that_cannot_be_scored(run, manifest, tmp_path, option
     done = run("evaluate", "--manifest", manifest, "--protocol", "plain", "--predictions", tmp_path / "none", *options)
     assert (done.code, done.out, len(done.errors)) == (1, "", 1)
     assert reason in done.err
+
+
+def save(manifest, folder, metres, suffix=".npy"):
+    """Predictions of a flat wall for all pictures of the list."""
+    folder.mkdir()
+    for name in "abc":
+        if suffix == ".npy":
+            np.save(folder / f"{name}.npy", np.full((96, 128), metres, np.float32))
+        else:
+            cv2.imwrite(str(folder / f"{name}.png"), np.full((96, 128), 256 * metres, np.uint16))
+    return folder
+
+
+def test_a_report_in_html(run, engine, manifest, tmp_path):
+    done = run("evaluate", "--manifest", manifest, "--protocol", "plain", "--html", tmp_path / "report.html")
+    assert (done.code, done.err) == (0, "")
+    text = (tmp_path / "report.html").read_text()
+    assert "<h1>Depth on set/list.csv</h1>" in text
+    assert text.count("data:image/jpeg") == 3 * 4
+    assert "<p>3 pictures of 2 scenes." in text
+    assert str(tmp_path) not in text
+
+
+def test_several_models_and_saved_predictions(run, engine, manifest, tmp_path):
+    metric, inverse = save(manifest, tmp_path / "metric", 4, ".png"), save(manifest, tmp_path / "inverse", 0.25)
+    options = ["--split", "test", "--model", "default", "--model", "default", "--html", tmp_path / "report.html"]
+    options += ["--predictions", metric, "--predictions", inverse, "--kind", "depth", "--kind", "inverse"]
+    options += ["--units", 256, "--units", 1, "--align", "none", "--align", "scale"]
+    data, out = scored(run, manifest, *options)
+    assert set(data) == {"protocol", "cap_m", "images", "resampled", "models", "differences"}
+    assert set(data["models"][0]) == KEYS
+    assert (data["images"], data["resampled"]) == (2, "scenes")
+    told = [one["model"] for one in data["models"]]
+    assert told[:2] == ["fake", "fake"]
+    assert told[2] == f"{metric} (depth, not aligned)"
+    assert data["models"][3]["predictions"] == {"kind": "inverse", "units": 1, "alignment": "scale"}
+    # 2 m are right for one of 2 and 4 m, 4 m are twice the first; a scale for each picture makes all right.
+    assert [one["metrics"]["abs_rel"] for one in data["models"]] == pytest.approx([0.25, 0.25, 0.5, 0.0], abs=1e-6)
+    same, worse, better = (one["metrics"]["abs_rel"] for one in data["differences"])
+    assert same == {"mean": 0, "low": 0, "high": 0}
+    assert (worse["mean"], worse["low"], worse["high"]) == pytest.approx((0.25, -0.5, 1.0))
+    assert better["mean"] == pytest.approx(-0.25)
+    assert f"{told[2]} less fake, picture by picture" in out.splitlines()
+    text = (tmp_path / "report.html").read_text()
+    for name in ("fake", "fake (default)", "metric", "inverse"):
+        assert f"</span>{name}" in text
+    assert "inverse depth, aligned by a scale for each picture" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--units", "256"], "--units is of --predictions; leave it out"),
+        (["--kind", "depth", "--model", "default"], "--kind is of --predictions"),
+        (["--html", "no/report.html"], "the folder no does not exist; make it first"),
+        (["--json", "no/scores.json"], "the folder no does not exist; make it first"),
+    ],
+)
+def test_options_that_do_not_go_together(run, engine, manifest, options, reason):
+    done = run("evaluate", "--manifest", manifest, "--protocol", "plain", *options)
+    assert (done.code, done.out, len(done.errors)) == (1, "", 1)
+    assert reason in done.errors[0]
+
+
+def test_an_option_for_some_of_the_predictions_only(run, manifest, tmp_path):
+    folders = [save(manifest, tmp_path / name, 2) for name in "xyz"]
+    options = [word for folder in folders for word in ("--predictions", folder)]
+    done = run("evaluate", "--manifest", manifest, "--protocol", "plain", *options, "--units", 1, "--units", 2)
+    assert "--units is given 2 times for 3 folders of predictions; give it once, or for each" in done.errors[0]
 
 
 DRIVE = "2011_09_26_drive_0002_sync"

@@ -165,9 +165,10 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert {"scenario", "measure", "target", "result", "interval", "passed"} == set(data["rows"][0])
     assert data["rows"][0]["passed"] is True
     page = (folder / "report.html").read_text()
-    assert page.count("<svg") == 2
+    assert page.count("<svg class='plot'") == 2
     assert "not a certified safety system" in page
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https:" not in page
     assert "T3" in capsys.readouterr().out
 
 

@@ -47,6 +47,13 @@ def test_lists_are_those_of_the_specification():
         with (SPLITS / f"kitti_eigen_{part}.csv").open() as file:
             told = Counter((row["drive"], row["camera"], int(row["frame"])) for row in csv.DictReader(file))
         assert told == Counter(eigen_frames(part, "lidar"))
+        with (SPLITS / f"kitti_eigen_{part}.csv").open() as file:
+            annotated = {
+                (row["drive"], row["camera"], int(row["frame"]))
+                for row in csv.DictReader(file)
+                if int(row["has_annotated_depth"])
+            }
+        assert annotated == set(eigen_frames(part))
         with (SPLITS / f"nyu_{part}.csv").open() as file:
             told = Counter((row["scene"], int(row["index"])) for row in csv.DictReader(file))
         assert told == Counter((scene, index) for scene, indices in read_list(f"nyu_{part}").items() for index in indices)

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the torch extra")
 
+from data.pictures import write_pictures  # noqa: E402
 from data.trees import CAM_TO_CAM, codes, kitti_frame, noise  # noqa: E402
 from lapdepth.data.lists import read_list  # noqa: E402
 from lapdepth.data.prepare import prepare_kitti, prepare_nyu  # noqa: E402
@@ -70,6 +71,36 @@ def test_a_step_in_the_real_layout(name, tmp_path, monkeypatch):
     assert entry[f"{kind}/si"] > 0
 
 
+def test_steps_of_the_large_network_on_rooms_and_roads(tmp_path):
+    config = load(
+        "resnext101", f"data_root={tmp_path}", f"output={tmp_path / 'run'}", "encoder_weights=none", "steps=2", "workers=0"
+    )
+    default = load("default")
+    assert config.groups == tuple(
+        group.model_copy(update={"batch": own.batch}) for group, own in zip(default.groups, config.groups, strict=True)
+    )  # what is held out is the same
+    with torch.device("meta"):
+        network = build_network(config.model).eval()
+    assert 70e6 < sum(parameter.numel() for parameter in network.parameters()) < 80e6
+    for source in (source for group in config.groups for source in group.sources):
+        write_pictures(tmp_path / source.manifest.parent, 10)
+    groups = tuple(
+        group.model_copy(
+            update={
+                "crop": (64, 96),
+                "batch": 1,
+                "sources": tuple(source.model_copy(update={"window": None}) for source in group.sources),
+            }
+        )
+        for group in config.groups
+    )
+    model = config.model.model_copy(update=SMALL | {"levels": 5})
+    config = config.model_copy(update={"model": model, "groups": groups, "log_every": 1})
+    train(config)
+    assert len(entries := logged(config)) == 2
+    assert all(np.isfinite(list(entry.values())).all() and entry["rooms/si"] > 0 and entry["roads/si"] > 0 for entry in entries)
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_network_can_be_built_and_takes_the_crop(name):
     config = load(name)
@@ -103,11 +134,11 @@ def test_the_published_numbers(name, pictures, epochs, extra, far_m):
         assert sum(map(len, read_list("kitti_eigen_train").values())) == pictures
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [*RECIPES, "resnext101"])
 def test_a_recipe_opens_with_what_a_reader_needs(name):
     text = (ROOT / "configs" / f"{name}.toml").read_text(encoding="utf-8")
     head = text.partition("\noutput")[0]
-    for word in ("Command:", "Data:", "Hardware:", "hours", "Result:    NOT YET RUN", f"configs/{name}.toml"):
+    for word in ("Command:", "Data:", "Hardware:", "hour", "Result:    NOT YET RUN", f"configs/{name}.toml"):
         assert word in head
 
 

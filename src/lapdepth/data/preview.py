@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from lapdepth.camera import FloatArray
 from lapdepth.data.manifest import Row, load_sample
 from lapdepth.data.sample import Sample
 from lapdepth.errors import ConfigError
@@ -79,6 +80,19 @@ def depth_histogram(maps: Sequence[npt.NDArray[np.float32]]) -> tuple[Counts, np
     return counts.astype(np.int64), edges_m
 
 
+def nearest_within(depth_m: FloatArray, reach: int) -> FloatArray:
+    """Each measured pixel as a square blot, so that it shows in a small picture; where blots meet the nearest shows.
+
+    Args:
+        depth_m: (H, W) metres, 0 = not measured.
+        reach: Side of the blot in pixels.
+    """
+    # Of the points under a blot the nearest is the largest of -depth, where nothing measured is farthest.
+    negative = np.where(depth_m > 0, -depth_m, np.float32(-np.inf))
+    spread = cv2.dilate(np.maximum(negative, np.float32(-1e30)), np.ones((reach, reach), np.uint8))
+    return np.where(spread > -1e30, -spread, np.float32(0)).astype(np.float32)
+
+
 def _tile(sample: Sample, split: str, near_m: float, far_m: float) -> ByteArray:
     height, width = sample.depth_m.shape
     scale = min(TILE_HEIGHT / height, MAX_TILE_WIDTH / width)
@@ -86,11 +100,7 @@ def _tile(sample: Sample, split: str, near_m: float, far_m: float) -> ByteArray:
     picture = cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA)
     depth_m = sample.depth_m
     if (depth_m > 0).mean() < SPARSE:
-        # Of the points under a blot the nearest shows: the largest of -depth, where nothing measured is farthest.
-        reach = 2 * max(round(1 / scale), 1) + 1
-        negative = np.where(depth_m > 0, -depth_m, np.float32(-np.inf))
-        spread = cv2.dilate(np.maximum(negative, np.float32(-1e30)), np.ones((reach, reach), np.uint8))
-        depth_m = np.where(spread > -1e30, -spread, np.float32(0)).astype(np.float32)
+        depth_m = nearest_within(depth_m, 2 * max(round(1 / scale), 1) + 1)
     small_m = np.asarray(cv2.resize(depth_m, size, interpolation=cv2.INTER_NEAREST), np.float32)
     both = np.concatenate([picture, colorize(small_m, small_m > 0, near_m, far_m)], axis=1)
     label = np.full((18, both.shape[1], 3), _BACKGROUND, np.uint8)

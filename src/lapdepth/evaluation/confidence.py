@@ -55,6 +55,11 @@ class ReliabilityCounter:
                 sums[:, column] += np.bincount(place, weights=weights, minlength=BINS) / len(place)
         self._images += 1
 
+    def merge(self, other: ReliabilityCounter) -> None:
+        """Add what another counted."""
+        self._sums += other._sums
+        self._images += other._images
+
     def result(self) -> Reliability | None:
         """What was counted; `None` before the first picture."""
         if not self._images:
@@ -67,8 +72,8 @@ class ReliabilityCounter:
         return Reliability(np.hstack([share[0], within[0]]), float(errors[0]), ERROR_SCALES[best], float(errors[1 + best]))
 
 
-def sparsification(confidence: FloatArray, predicted_m: FloatArray, truth_m: FloatArray) -> tuple[float, float]:
-    """How well confidence ranks errors (Ilg et al. 2018): the mean abs_rel left while the least sure pixels are removed.
+def sparsification_curves(confidence: FloatArray, predicted_m: FloatArray, truth_m: FloatArray) -> npt.NDArray[np.float64]:
+    """What mean abs_rel is left while pixels are removed, 0 %, 5 %, ... 95 % of them (Ilg et al. 2018).
 
     Args:
         confidence: (N,).
@@ -76,13 +81,27 @@ def sparsification(confidence: FloatArray, predicted_m: FloatArray, truth_m: Flo
         truth_m: (N,) metres.
 
     Returns:
-        The area between the curve by confidence and the oracle's, which removes the worst first; and the same area for removing
-        at random, which is what a useless confidence scores. 0 is perfect.
+        (3, STEPS): the least sure first; the worst first, as an oracle would; and at random, which a useless confidence does.
     """
     error = np.abs(predicted_m - truth_m) / truth_m
     by_confidence = _remaining(error[np.argsort(-confidence, kind="stable")])
     oracle = _remaining(np.sort(error))
-    return float(np.mean(by_confidence - oracle)), float(np.mean(error.mean() - oracle))
+    return np.stack([by_confidence, oracle, np.full(STEPS, error.mean(), np.float64)])
+
+
+def sparsification(confidence: FloatArray, predicted_m: FloatArray, truth_m: FloatArray) -> tuple[float, float]:
+    """How well confidence ranks errors: see `sparsification_curves`, whose arguments these are.
+
+    Returns:
+        The area between the curve by confidence and the oracle's; and the same area for removing at random. 0 is perfect.
+    """
+    return areas(sparsification_curves(confidence, predicted_m, truth_m))
+
+
+def areas(curves: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Of curves (3, STEPS): the areas that `sparsification` gives."""
+    by_confidence, oracle, at_random = curves
+    return float(np.mean(by_confidence - oracle)), float(np.mean(at_random - oracle))
 
 
 def _remaining(error: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

@@ -5,15 +5,18 @@ Legend: H, W height and width of a picture; h, w of the part that the protocol s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.data.sample import Sample
 from lapdepth.errors import InputError
-from lapdepth.evaluation.confidence import Reliability, ReliabilityCounter, sparsification
+from lapdepth.evaluation.confidence import STEPS, Reliability, ReliabilityCounter, areas, sparsification_curves
+from lapdepth.evaluation.distance import DistanceBin, DistanceCounter
+from lapdepth.evaluation.gallery import Gallery, Seen
 from lapdepth.evaluation.metrics import depth_metrics, mean_metrics
 from lapdepth.evaluation.protocols import MIN_TRUTH_M, Protocol
 from lapdepth.imaging import ByteArray
@@ -31,16 +34,34 @@ class Evaluation:
         cap_m: Depths beyond were not scored.
         per_image: Metrics by picture, with its `name`, `scene` and number of scored `pixels`.
         metrics: Means over pictures.
+        by_distance: Errors of all pixels by distance.
         reliability: Of the confidence, or `None` for models without.
         ranking: Mean area under the sparsification error by confidence and at random, or `None`.
+        sparsification: (3, STEPS) means over pictures of the curves of `sparsification_curves`, or `None`.
+        gallery: Pictures to look at.
     """
 
     protocol: str
     cap_m: float
     per_image: list[dict[str, str | float]]
     metrics: dict[str, float]
+    by_distance: list[DistanceBin]
     reliability: Reliability | None
     ranking: tuple[float, float] | None
+    sparsification: npt.NDArray[np.float64] | None
+    gallery: Gallery
+
+
+@dataclass(slots=True)
+class Part:
+    """What was counted of some pictures of a data set; parts of several processes add up to an `Evaluation`."""
+
+    gallery: Gallery
+    scores: dict[int, tuple[dict[str, str | float], dict[str, float]]] = field(default_factory=dict)
+    distance: DistanceCounter = field(default_factory=DistanceCounter)
+    reliability: ReliabilityCounter = field(default_factory=ReliabilityCounter)
+    curves: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((3, STEPS)))
+    sure_images: int = 0
 
 
 def evaluate(predict: Predict, samples: Iterable[Sample], protocol: Protocol, cap_m: float | None = None) -> Evaluation:
@@ -55,14 +76,28 @@ def evaluate(predict: Predict, samples: Iterable[Sample], protocol: Protocol, ca
     Raises:
         InputError: A picture does not fit the protocol, or not one picture has a pixel to score.
     """
-    cap_m = protocol.cap_m if cap_m is None else cap_m
-    if not cap_m > MIN_TRUTH_M:
-        raise InputError(f"cap is {cap_m} m; it must be above {MIN_TRUTH_M} m")
-    names: list[dict[str, str | float]] = []
-    scores: list[dict[str, float]] = []
-    areas: list[tuple[float, float]] = []
-    counter = ReliabilityCounter()
-    for sample in samples:
+    return summed([evaluate_part(predict, enumerate(samples), protocol, cap_m)], protocol, cap_m)
+
+
+def evaluate_part(
+    predict: Predict,
+    samples: Iterable[tuple[int, Sample]],
+    protocol: Protocol,
+    cap_m: float | None = None,
+    gallery: Gallery | None = None,
+) -> Part:
+    """Score some samples of a data set; arguments and errors are those of `evaluate`.
+
+    Args:
+        predict: The model.
+        samples: Place in the whole list, from 0, and picture with truth.
+        protocol: What is shown and scored.
+        cap_m: Farthest depth scored, in place of the protocol's.
+        gallery: Takes pictures to look at; `None` takes none.
+    """
+    cap_m = _cap(protocol, cap_m)
+    part = Part(gallery or Gallery(0))
+    for place, sample in samples:
         top, left, height, width = protocol.seen(*sample.depth_m.shape)
         shown = np.ascontiguousarray(sample.image[top : top + height, left : left + width])
         predicted_m, confidence = predict(shown, sample.intrinsics.cropped(left, top, width, height))
@@ -70,22 +105,55 @@ def evaluate(predict: Predict, samples: Iterable[Sample], protocol: Protocol, ca
         if not mask.any():
             continue
         truth_m = sample.depth_m[mask]
+        whole_m = protocol.paste(predicted_m, sample.depth_m.shape)
         # Where the protocol scores pixels that it did not show, nothing was predicted: the least depth stands in, as published.
-        got_m = np.clip(protocol.paste(predicted_m, sample.depth_m.shape)[mask], MIN_TRUTH_M, cap_m)
-        scores.append(depth_metrics(got_m, truth_m))
-        names.append({"name": sample.name, "scene": sample.scene, "pixels": int(mask.sum())})
+        got_m = np.clip(whole_m[mask], MIN_TRUTH_M, cap_m)
+        scores = depth_metrics(got_m, truth_m)
+        part.scores[place] = ({"name": sample.name, "scene": sample.scene, "pixels": int(mask.sum())}, scores)
+        part.distance.add(got_m, truth_m)
+        part.gallery.add(Seen(place, sample.name, sample.scene, scores, sample.image, sample.depth_m, whole_m, mask))
         if confidence is not None:
             sure = protocol.paste(confidence, sample.depth_m.shape)[mask]
-            counter.add(sure, got_m, truth_m)
-            areas.append(sparsification(sure, got_m, truth_m))
+            part.reliability.add(sure, got_m, truth_m)
+            part.curves += sparsification_curves(sure, got_m, truth_m)
+            part.sure_images += 1
+    return part
+
+
+def summed(parts: Sequence[Part], protocol: Protocol, cap_m: float | None = None) -> Evaluation:
+    """One evaluation of parts that together hold each picture once.
+
+    Raises:
+        InputError: Not one picture has a pixel to score, or two parts hold the same one.
+    """
+    cap_m = _cap(protocol, cap_m)
+    scores = {place: score for part in parts for place, score in part.scores.items()}
     if not scores:
         raise InputError(f"no picture has a measured pixel inside the window of '{protocol.name}' and below {cap_m} m")
-    by_confidence, at_random = (np.mean(areas, axis=0).tolist()) if areas else (0.0, 0.0)
+    if len(scores) != sum(len(part.scores) for part in parts):
+        raise InputError("a picture was scored twice; give each process pictures of its own")
+    first, *others = parts
+    for other in others:
+        first.distance.merge(other.distance)
+        first.reliability.merge(other.reliability)
+    ordered = [scores[place] for place in sorted(scores)]
+    sure = sum(part.sure_images for part in parts)
+    curves = np.asarray(sum(part.curves for part in parts) / sure) if sure else None
     return Evaluation(
         protocol=protocol.name,
         cap_m=cap_m,
-        per_image=[{**name, **score} for name, score in zip(names, scores, strict=True)],
-        metrics=mean_metrics(scores),
-        reliability=counter.result(),
-        ranking=(by_confidence, at_random) if areas else None,
+        per_image=[{**name, **score} for name, score in ordered],
+        metrics=mean_metrics([score for _, score in ordered]),
+        by_distance=first.distance.result(),
+        reliability=first.reliability.result(),
+        ranking=None if curves is None else areas(curves),
+        sparsification=curves,
+        gallery=Gallery.merged([part.gallery for part in parts]),
     )
+
+
+def _cap(protocol: Protocol, cap_m: float | None) -> float:
+    cap_m = protocol.cap_m if cap_m is None else cap_m
+    if not cap_m > MIN_TRUTH_M:
+        raise InputError(f"cap is {cap_m} m; it must be above {MIN_TRUTH_M} m")
+    return cap_m

@@ -6,10 +6,12 @@ Legend: N measured pixels of one picture.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from lapdepth.camera import FloatArray
+from lapdepth.errors import InputError
 
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "mae", "delta1", "delta2", "delta3")
 """Of a picture: p predicted, t true, d = ln p - ln t.
@@ -77,3 +79,42 @@ def bootstrap_intervals(
     means = sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1, keepdims=True)
     low, high = np.percentile(means, (2.5, 97.5), axis=0)
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(METRICS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How two models differ in the mean of a metric on the same pictures.
+
+    Attributes:
+        mean: The one's mean less the other's.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+def paired_differences(
+    images: Sequence[Mapping[str, str | float]], against: Sequence[Mapping[str, str | float]]
+) -> dict[str, Difference]:
+    """Differences of two models by metric, each with the interval of `bootstrap_intervals`.
+
+    Each resampling draws the same scenes for both, so that what makes a scene hard for both does not widen the interval.
+
+    Args:
+        images: Metrics, `name` and `scene` by picture.
+        against: The same pictures of the other model, in the same order.
+
+    Raises:
+        InputError: They are not the same pictures.
+    """
+    if [(one["name"], one["scene"]) for one in images] != [(one["name"], one["scene"]) for one in against]:
+        raise InputError("two models were scored on different pictures; score both on the same to compare them")
+    pairs = [
+        {"scene": one["scene"], **{name: float(one[name]) - float(other[name]) for name in METRICS}}
+        for one, other in zip(images, against, strict=True)
+    ]
+    intervals = bootstrap_intervals(pairs)
+    return {name: Difference(float(np.mean([float(pair[name]) for pair in pairs])), *intervals[name]) for name in METRICS}

@@ -34,12 +34,14 @@ class Protocol:
         cap_m: Depths beyond are not scored, and predictions are clamped to it, unless another cap is given.
         seen: (H, W) to the window that the model is shown.
         scored: (H, W) to the window whose pixels count, in the whole picture.
+        words: The two in words.
     """
 
     name: str
     cap_m: float
     seen: Callable[[int, int], Window]
     scored: Callable[[int, int], Window]
+    words: str = ""
 
     def mask(self, truth_m: FloatArray, cap_m: float) -> BoolArray:
         """(H, W) bool, measured pixels that count: inside the scored window, between 1 mm and the cap."""
@@ -89,10 +91,19 @@ def _nyu(window: Window) -> Callable[[int, int], Window]:
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
-        Protocol("nyu-eigen", 10.0, seen=_nyu((42, 40, 432, 576)), scored=_nyu((45, 41, 426, 560))),
-        Protocol("kitti-garg", 80.0, seen=_kb_crop, scored=_garg),
-        Protocol("kitti-lapdepth", 80.0, seen=_kb_crop, scored=_garg_in_kb_crop),
-        Protocol("plain", float("inf"), seen=_whole, scored=_whole),
+        Protocol(
+            *("nyu-eigen", 10.0, _nyu((42, 40, 432, 576)), _nyu((45, 41, 426, 560))),
+            words="the network sees the 576x432 crop; scored in the Eigen crop of the full frame",
+        ),
+        Protocol(
+            *("kitti-garg", 80.0, _kb_crop, _garg),
+            words="the network sees the 1216x352 crop; pasted back and scored in the crop of Garg et al. of the full frame",
+        ),
+        Protocol(
+            *("kitti-lapdepth", 80.0, _kb_crop, _garg_in_kb_crop),
+            words="the network sees the 1216x352 crop; scored in the crop of Garg et al. of that crop, as LapDepth's release did",
+        ),
+        Protocol(*("plain", float("inf"), _whole, _whole), words="the network sees the whole picture, all of which is scored"),
     )
 }
 

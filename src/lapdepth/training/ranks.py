@@ -70,6 +70,14 @@ def count() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def everyones(value: Any) -> list[Any]:
+    """What each rank has, by rank, on all ranks; of any type that goes by pickle between one's own processes."""
+    values: list[Any] = [value] * count()
+    if count() > 1:
+        dist.all_gather_object(values, value)
+    return values
+
+
 def share_of(batch: int) -> range:
     """Which examples of a batch this process takes.
 
