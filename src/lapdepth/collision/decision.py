@@ -170,11 +170,13 @@ class Hysteresis:
 
     Attributes:
         counts: Frames in a row that asked for each of `RAISED` or more.
+        since_s: Time of the first of these.
         last_s: When each was last asked for.
         active: Which are on.
     """
 
     counts: tuple[int, ...] = (0, 0, 0)
+    since_s: tuple[float, ...] = (math.inf,) * 3
     last_s: tuple[float, ...] = (-math.inf,) * 3
     active: tuple[bool, ...] = (False, False, False)
 
@@ -183,12 +185,14 @@ class Hysteresis:
         rank = RAISED.index(asked) + 1 if asked in RAISED else 0
         wants = tuple(rank > i for i in range(3))
         counts = tuple(count + 1 if want else 0 for count, want in zip(self.counts, wants, strict=True))
+        since = tuple(min(begun, time_s) if want else math.inf for begun, want in zip(self.since_s, wants, strict=True))
         last = tuple(time_s if want else before for before, want in zip(self.last_s, wants, strict=True))
         active = tuple(
-            (on and time_s - when <= settings.off_s) or (may_raise and count >= settings.on_frames)
-            for on, when, count in zip(self.active, last, counts, strict=True)
+            (on and time_s - when <= settings.off_s)
+            or (may_raise and count >= settings.on_frames and time_s - begun >= settings.on_s - 1e-6)
+            for on, when, count, begun in zip(self.active, last, counts, since, strict=True)
         )
-        return Hysteresis(counts, last, active)
+        return Hysteresis(counts, since, last, active)
 
     @property
     def level(self) -> Level:

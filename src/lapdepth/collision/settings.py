@@ -120,6 +120,8 @@ class TrackSettings(Settings):
         jerk: Root of the spectral density of its jerk, m/s2 per root second. [D] full braking within half a second
         acceleration_s: Time in which an acceleration fades. [D] braking to a standstill takes about this long
         history: Sightings from which the noise is judged. [D]
+        sighting_s: Sightings that follow each other faster are worth no more than one in this time. [D] the test track's rate
+        young_s: A track's own noise is believed after this time; what has just appeared has shown little of it. [D]
     """
 
     confirm_hits: Annotated[int, Field(ge=1, le=20)] = 3
@@ -136,6 +138,8 @@ class TrackSettings(Settings):
     jerk: Positive = 3.5
     acceleration_s: Positive = 4.0
     history: Annotated[int, Field(ge=4, le=200)] = 20
+    sighting_s: Positive = 0.1
+    young_s: Positive = 1.0
 
 
 class DecisionSettings(Settings):
@@ -157,6 +161,7 @@ class DecisionSettings(Settings):
         earliest_s: No warning at a longer time to collision. [Q] FMVSS 127 starts its tests at 5.0 s
         sigmas: A condition must hold at the bound this many standard deviations to the safe side. [D]
         on_frames: Frames that raise a level. [D] specification; [S] openpilot needs more than 2
+        on_s: And they span at least this time, whatever the rate. [D] three frames of the test track
         off_s: Time without the condition that lowers it. [D] specification, 0.8 s; [S] NADS 768 ms
         silent_below_mps: No warning below this own speed. [Q] FMVSS 127 begins at 10 km/h
         silent_closing_mps: No warning below this closing speed. [D] specification, 1 m/s
@@ -177,6 +182,7 @@ class DecisionSettings(Settings):
     earliest_s: Positive = 4.8
     sigmas: NotNegative = 0.3
     on_frames: Annotated[int, Field(ge=1, le=30)] = 3
+    on_s: NotNegative = 0.2
     off_s: Positive = 0.8
     silent_below_mps: NotNegative = 10 / 3.6
     silent_closing_mps: NotNegative = 1.0

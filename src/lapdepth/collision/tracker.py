@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lapdepth.collision.obstacle import Obstacle
-from lapdepth.collision.scale import HeightHistory, frame_noise
+from lapdepth.collision.scale import APART_S, HeightHistory, frame_noise
 from lapdepth.collision.settings import TrackSettings
 
 Doubles = npt.NDArray[np.float64]
@@ -38,7 +38,8 @@ class Track:
         ego_mps: Own speed at that time.
         seen_s: Time of the last sighting.
         hits: For the last frames, whether it was seen.
-        history: (log depth, swing of the log camera height) of the last sightings.
+        history: (log depth, swing of the log camera height) of the last sightings, `APART_S` apart.
+        kept_s: Time of the last of `history`.
         seen: The last sighting.
     """
 
@@ -50,6 +51,7 @@ class Track:
     seen_s: float
     hits: tuple[bool, ...]
     history: tuple[tuple[float, float], ...]
+    kept_s: float
     seen: Obstacle
 
     def confirmed(self, settings: TrackSettings) -> bool:
@@ -65,7 +67,8 @@ def start(obstacle: Obstacle, time_s: float, ego_speed_mps: float, swing: float,
     covariance = np.diag([(settings.prior * obstacle.depth_m) ** 2, spread**2, settings.lead_acceleration_mps2**2])
     depth = obstacle.depth_m * math.exp(-swing / 2)
     history = ((math.log(obstacle.depth_m), swing),)
-    return Track(np.array([depth, speed, 0.0]), covariance, time_s, time_s, ego_speed_mps, time_s, (True,), history, obstacle)
+    state = np.array([depth, speed, 0.0])
+    return Track(state, covariance, time_s, time_s, ego_speed_mps, time_s, (True,), history, time_s, obstacle)
 
 
 def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSettings) -> Track:
@@ -95,17 +98,20 @@ def correct(track: Track, obstacle: Obstacle, heights: HeightHistory, settings: 
     Returns:
         `None` where the sighting is too far from what was expected to be of the same thing.
     """
-    history = (*track.history, (math.log(obstacle.depth_m), heights.swing))[-settings.history :]
+    history, kept_s = track.history, track.kept_s
+    if track.time_s - kept_s >= APART_S:
+        history, kept_s = (*history, (math.log(obstacle.depth_m), heights.swing))[-settings.history :], track.time_s
     shared = shared_swing(history)
-    values = tuple(log_depth - shared * swing for log_depth, swing in history)
-    own = frame_noise(values)
+    own = frame_noise(tuple(log_depth - shared * swing for log_depth, swing in history))
     if own is None:
         ground = frame_noise(heights.log_heights)
         own = settings.prior if ground is None else ground
-    sigma = math.sqrt(settings.floor**2 + own**2 + ((1 - shared) * heights.slow_noise) ** 2)
-    depth = math.exp(values[-1])
+    young = settings.prior * max(0.0, 1 - (track.time_s - track.born_s) / settings.young_s)
+    sigma = math.sqrt(settings.floor**2 + max(own, young) ** 2 + ((1 - shared) * heights.slow_noise) ** 2)
+    depth = obstacle.depth_m * math.exp(-shared * heights.swing)
     off = depth - track.state[0]
-    variance = (sigma * depth) ** 2
+    # Sightings that follow each other faster share their error: together they say no more than one.
+    variance = (sigma * depth) ** 2 * max(1.0, settings.sighting_s / (track.time_s - track.seen_s))
     total = track.covariance[0, 0] + variance
     if abs(off) > settings.gate * math.sqrt(total) or abs(math.log(depth / max(track.state[0], 0.1))) > settings.gate_log:
         return None
@@ -113,7 +119,13 @@ def correct(track: Track, obstacle: Obstacle, heights: HeightHistory, settings: 
     keep = np.eye(3) - np.outer(gain, [1.0, 0.0, 0.0])
     covariance = keep @ track.covariance @ keep.T + variance * np.outer(gain, gain)  # Joseph's form stays symmetric
     return replace(
-        track, state=track.state + gain * off, covariance=covariance, seen_s=track.time_s, history=history, seen=obstacle
+        track,
+        state=track.state + gain * off,
+        covariance=covariance,
+        seen_s=track.time_s,
+        history=history,
+        kept_s=kept_s,
+        seen=obstacle,
     )
 
 
