@@ -94,13 +94,16 @@ def assess(state: Doubles, covariance: Doubles, ego_mps: float | None, front_m: 
     root = np.zeros((2, 3))
     root[:, :2] = np.linalg.cholesky(covariance[:2, :2] + 1e-9 * np.eye(2)).T * math.sqrt(2)
     points = np.vstack([state, state + root, state - root])
-    gap, lead, acceleration = points[:, 0] - front_m, points[:, 1], points[:, 2]
+    gap, lead = points[:, 0] - front_m, points[:, 1]
+    doubt, acceleration = math.sqrt(covariance[2, 2]), points[:, 2]
+    for_time = _certain(acceleration, settings.time_sigmas * doubt)
+    for_brakes = _certain(acceleration, settings.acceleration_sigmas * doubt)
     closing = (ego_mps or 0.0) - lead
     plain = time_to_collision_s(gap, closing, None, np.zeros_like(gap))
-    braking = time_to_collision_s(gap, closing, None if ego_mps is None else lead, acceleration)
+    braking = time_to_collision_s(gap, closing, None if ego_mps is None else lead, for_time)
     rates = closing / np.maximum(gap, 0.1)  # unlike the time, the rate has a spread that is finite
     rate_std = _spread(rates)
-    needed = None if ego_mps is None else required_mps2(gap, ego_mps, lead, acceleration, settings.reaction_s)
+    needed = None if ego_mps is None else required_mps2(gap, ego_mps, lead, for_brakes, settings.reaction_s)
     return Threat(
         gap_m=float(gap[0]),
         closing_mps=float(closing[0]),
@@ -112,6 +115,11 @@ def assess(state: Doubles, covariance: Doubles, ego_mps: float | None, front_m: 
         required_mps2=None if needed is None else float(needed[0]),
         required_std_mps2=0.0 if needed is None else _spread(needed),
     )
+
+
+def _certain(acceleration: Doubles, doubt: float) -> Doubles:
+    """Braking less a doubt, down to none."""
+    return np.asarray(np.minimum(acceleration + doubt, np.maximum(acceleration, 0)))
 
 
 def _spread(values: Doubles) -> float:

@@ -143,7 +143,7 @@ def _upright(
     """The obstacle around a log depth, or `None` where it is too small, too flat or leans like a slope.
 
     What is inside the path decides that; its range is the mean over what is beside the path too, which is the same thing or as
-    far away. The nearest and the farthest tenth are left out of it: it wavers a fifth less than a median, and edges do not pull it.
+    far away. Without the nearest and the farthest tenth edges do not pull it, and it wavers a fifth less than a median.
     """
     own = np.abs(inside.log_depth - middle) < settings.spread
     area = float(np.sum(inside.area_m2[own]))

@@ -109,6 +109,9 @@ class TrackSettings(Settings):
         confirm_hits: Sightings that confirm a track. [D] specification, 3 of 5
         confirm_of: Among this many frames.
         far_m: Beyond this range every one of `confirm_of` frames must see it. [D] specification, 60 m
+        steady_s: How often a track was seen is a mean that forgets over this time, and begins at nothing. [D]
+        steady_share: An alert needs a mean of this at `steady_m` and beyond, which a thing never missed reaches in 0.8 s. [D]
+        steady_m: Nearer, it needs less in proportion, at least half: there is no time to lose, and depth is surer. [D]
         lost_s: A track not seen for so long is dropped. [D]
         floor: Least relative error of a range. [D]
         prior: Relative error of a range before the source has shown its own. [D] specification, 3 %
@@ -127,6 +130,9 @@ class TrackSettings(Settings):
     confirm_hits: Annotated[int, Field(ge=1, le=20)] = 3
     confirm_of: Annotated[int, Field(ge=1, le=20)] = 5
     far_m: Positive = 60.0
+    steady_s: Positive = 0.5
+    steady_share: Share = 0.8
+    steady_m: Positive = 30.0
     lost_s: Positive = 0.5
     floor: Positive = 0.001
     prior: Positive = 0.03
@@ -160,6 +166,8 @@ class DecisionSettings(Settings):
         critical_s: Time to collision that is critical. [Q] under it braking alone seldom helps at speed
         earliest_s: No warning at a longer time to collision. [Q] FMVSS 127 starts its tests at 5.0 s
         sigmas: A condition must hold at the bound this many standard deviations to the safe side. [D]
+        acceleration_sigmas: For the deceleration required, the lead's braking counts less this many standard deviations. [D]
+        time_sigmas: The same for the time to collision, which hangs less on it. [D]
         on_frames: Frames that raise a level. [D] specification; [S] openpilot needs more than 2
         on_s: And they span at least this time, whatever the rate. [D] three frames of the test track
         off_s: Time without the condition that lowers it. [D] specification, 0.8 s; [S] NADS 768 ms
@@ -181,6 +189,8 @@ class DecisionSettings(Settings):
     critical_s: Positive = 1.2
     earliest_s: Positive = 4.8
     sigmas: NotNegative = 0.3
+    acceleration_sigmas: NotNegative = 0.5
+    time_sigmas: NotNegative = 0.2
     on_frames: Annotated[int, Field(ge=1, le=30)] = 3
     on_s: NotNegative = 0.2
     off_s: Positive = 0.8

@@ -41,6 +41,7 @@ class Track:
         history: (log depth, swing of the log camera height) of the last sightings, `APART_S` apart.
         kept_s: Time of the last of `history`.
         seen: The last sighting.
+        steady: How often it was seen of late, 0 to 1.
     """
 
     state: Doubles
@@ -53,11 +54,16 @@ class Track:
     history: tuple[tuple[float, float], ...]
     kept_s: float
     seen: Obstacle
+    steady: float = 0.0
 
     def confirmed(self, settings: TrackSettings) -> bool:
         """Whether it was seen often enough; far away, every time."""
         needed = settings.confirm_of if self.state[0] > settings.far_m else settings.confirm_hits
         return sum(self.hits) >= needed
+
+    def sure(self, settings: TrackSettings) -> bool:
+        """Whether it was seen steadily enough for an alert: a heap of bad depth far away comes and goes."""
+        return self.steady >= settings.steady_share * min(max(float(self.state[0]) / settings.steady_m, 0.5), 1.0)
 
 
 def start(obstacle: Obstacle, time_s: float, ego_speed_mps: float, swing: float, settings: TrackSettings) -> Track:
@@ -162,7 +168,9 @@ def follow(
         if corrected is not None and best is not None:
             left.remove(best)
         current = corrected if corrected is not None else expected
-        current = replace(current, hits=(*current.hits, corrected is not None)[-settings.confirm_of :])
+        keep = math.exp(-(time_s - track.time_s) / settings.steady_s)
+        steady = keep * track.steady + (1 - keep) * (corrected is not None)
+        current = replace(current, hits=(*current.hits, corrected is not None)[-settings.confirm_of :], steady=steady)
         if time_s - current.seen_s <= settings.lost_s and current.state[0] > 0:
             followed.append(current)
     followed += [start(obstacle, time_s, ego_speed_mps, heights.swing, settings) for obstacle in left]
