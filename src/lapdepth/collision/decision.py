@@ -53,13 +53,14 @@ def required_mps2(gap_m: Doubles, ego_mps: float, lead_mps: Doubles, lead_mps2: 
     braking = np.where(lead_mps > 0, np.maximum(-lead_mps2, 0), 0)  # what stands or comes towards does not brake
     with np.errstate(divide="ignore", invalid="ignore"):
         moving_s = np.where(braking > 0, np.minimum(lead_mps / braking, reaction_s), reaction_s)
-        lead = lead_mps - braking * moving_s
+        halted = (braking > 0) & (lead_mps <= braking * reaction_s)  # within the reaction time
+        lead = np.where(halted, 0.0, lead_mps - braking * moving_s)
         gap = gap_m - ego_mps * reaction_s + (lead_mps + lead) / 2 * moving_s
         closing = np.maximum(ego_mps - lead, 0)
         while_moving = braking + closing**2 / (2 * gap)
         room = gap + np.where(lead > 0, lead**2 / (2 * braking), 0)
         to_standing = ego_mps**2 / (2 * room)
-        stops_first = (lead > 0) & (braking > 0) & (while_moving * lead < braking * ego_mps)
+        stops_first = halted | ((lead > 0) & (braking > 0) & (while_moving * lead < braking * ego_mps))
     needed = np.where(stops_first, to_standing, np.where(closing > 0, while_moving, 0))
     return np.asarray(np.where(gap > 0, np.clip(needed, 0, HARDEST_MPS2), HARDEST_MPS2))
 
@@ -79,10 +80,18 @@ class Threat:
     required_std_mps2: float
 
 
-def assess(state: Doubles, covariance: Doubles, ego_mps: float | None, front_m: float, settings: DecisionSettings) -> Threat:
+def assess(
+    state: Doubles,
+    covariance: Doubles,
+    ego_mps: float | None,
+    front_m: float,
+    settings: DecisionSettings,
+    wander_mps2: float = 0.0,
+) -> Threat:
     """The threat of a track, with the spread that the uncertainty of range and speed gives it, from points around the state.
 
-    The acceleration's own uncertainty is left out: it is mostly what the obstacle may yet do, not what it was seen to do.
+    Of the acceleration's uncertainty only what noise makes of it counts: the rest is what the obstacle may yet do, not what it
+    was seen to do.
 
     Args:
         state: (3,) depth, own speed, own acceleration of the obstacle; relative ones where `ego_mps` is `None`.
@@ -90,20 +99,20 @@ def assess(state: Doubles, covariance: Doubles, ego_mps: float | None, front_m: 
         ego_mps: Own speed.
         front_m: From the camera to the front of the vehicle.
         settings: Reaction time.
+        wander_mps2: How far noise alone moves the acceleration, one standard deviation.
     """
     root = np.zeros((2, 3))
     root[:, :2] = np.linalg.cholesky(covariance[:2, :2] + 1e-9 * np.eye(2)).T * math.sqrt(2)
     points = np.vstack([state, state + root, state - root])
     gap, lead = points[:, 0] - front_m, points[:, 1]
-    doubt, acceleration = math.sqrt(covariance[2, 2]), points[:, 2]
-    for_time = _certain(acceleration, settings.time_sigmas * doubt)
-    for_brakes = _certain(acceleration, settings.acceleration_sigmas * doubt)
+    acceleration = points[:, 2]
+    acceleration = np.minimum(acceleration + settings.wander_sigmas * wander_mps2, np.maximum(acceleration, 0))  # of braking
     closing = (ego_mps or 0.0) - lead
     plain = time_to_collision_s(gap, closing, None, np.zeros_like(gap))
-    braking = time_to_collision_s(gap, closing, None if ego_mps is None else lead, for_time)
+    braking = time_to_collision_s(gap, closing, None if ego_mps is None else lead, acceleration)
     rates = closing / np.maximum(gap, 0.1)  # unlike the time, the rate has a spread that is finite
     rate_std = _spread(rates)
-    needed = None if ego_mps is None else required_mps2(gap, ego_mps, lead, for_brakes, settings.reaction_s)
+    needed = None if ego_mps is None else required_mps2(gap, ego_mps, lead, acceleration, settings.reaction_s)
     return Threat(
         gap_m=float(gap[0]),
         closing_mps=float(closing[0]),
@@ -115,11 +124,6 @@ def assess(state: Doubles, covariance: Doubles, ego_mps: float | None, front_m: 
         required_mps2=None if needed is None else float(needed[0]),
         required_std_mps2=0.0 if needed is None else _spread(needed),
     )
-
-
-def _certain(acceleration: Doubles, doubt: float) -> Doubles:
-    """Braking less a doubt, down to none."""
-    return np.asarray(np.minimum(acceleration + doubt, np.maximum(acceleration, 0)))
 
 
 def _spread(values: Doubles) -> float:

@@ -33,6 +33,7 @@ class Track:
     Attributes:
         state: (3,) depth in metres, own speed in m/s, own acceleration in m/s2.
         covariance: (3, 3) of the state.
+        noise: (3, 3), what of that comes from the noise of the sightings alone: how far the state wanders where nothing happens.
         born_s: Time of the first sighting.
         time_s: The state is of this time.
         ego_mps: Own speed at that time.
@@ -46,6 +47,7 @@ class Track:
 
     state: Doubles
     covariance: Doubles
+    noise: Doubles
     born_s: float
     time_s: float
     ego_mps: float
@@ -74,7 +76,8 @@ def start(obstacle: Obstacle, time_s: float, ego_speed_mps: float, swing: float,
     depth = obstacle.depth_m * math.exp(-swing / 2)
     history = ((math.log(obstacle.depth_m), swing),)
     state = np.array([depth, speed, 0.0])
-    return Track(state, covariance, time_s, time_s, ego_speed_mps, time_s, (True,), history, time_s, obstacle)
+    noise = np.diag([covariance[0, 0], 0.0, 0.0])
+    return Track(state, covariance, noise, time_s, time_s, ego_speed_mps, time_s, (True,), history, time_s, obstacle)
 
 
 def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSettings) -> Track:
@@ -82,7 +85,7 @@ def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSe
     step = time_s - track.time_s
     fade = math.exp(-step / settings.acceleration_s)
     move = np.array([[1, step, step**2 / 2], [0, 1, step], [0, 0, fade]])
-    noise = np.array(
+    spread = np.array(
         [
             [step**5 / 20, step**4 / 8, step**3 / 6],
             [step**4 / 8, step**3 / 3, step**2 / 2],
@@ -94,8 +97,9 @@ def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSe
     certain = min(1.0, (time_s - track.born_s) / settings.settle_s) * sum(track.hits) / len(track.hits)
     jerk = settings.jerk * freedom * certain
     state = move @ track.state - np.array([(track.ego_mps + ego_speed_mps) / 2 * step, 0, 0])
-    covariance = move @ track.covariance @ move.T + jerk**2 * noise
-    return replace(track, state=state, covariance=covariance, time_s=time_s, ego_mps=ego_speed_mps)
+    covariance = move @ track.covariance @ move.T + jerk**2 * spread
+    wander = move @ track.noise @ move.T
+    return replace(track, state=state, covariance=covariance, noise=wander, time_s=time_s, ego_mps=ego_speed_mps)
 
 
 def correct(track: Track, obstacle: Obstacle, heights: HeightHistory, settings: TrackSettings) -> Track | None:
@@ -128,6 +132,7 @@ def correct(track: Track, obstacle: Obstacle, heights: HeightHistory, settings: 
         track,
         state=track.state + gain * off,
         covariance=covariance,
+        noise=keep @ track.noise @ keep.T + variance * np.outer(gain, gain),
         seen_s=track.time_s,
         history=history,
         kept_s=kept_s,
