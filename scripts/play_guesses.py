@@ -17,7 +17,7 @@ import typer
 
 from lapdepth.collision.ego import EgoSpeed
 from lapdepth.collision.frame import FrameResult
-from lapdepth.collision.pipeline import warn_frames
+from lapdepth.collision.pipeline import Predictor, warn_frames
 from lapdepth.collision.settings import warner_settings
 from lapdepth.collision.warner import CollisionWarner
 from lapdepth.errors import LapDepthError
@@ -35,7 +35,7 @@ HEIGHTS_M: tuple[float | None, ...] = (None, 1.3)
 class Replay:
     """A predictor that computes each frame of a recording once, and gives it again for every play."""
 
-    def __init__(self, predictor: DepthPredictor) -> None:
+    def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
         self.config = predictor.config
         self.known: list[DepthResult] = []
@@ -45,10 +45,10 @@ class Replay:
         """The next frame is the recording's first."""
         self.next = 0
 
-    def __call__(self, rgb: ByteArray, focal_px: float) -> DepthResult:
+    def __call__(self, image: ByteArray, /, *, focal_px: float) -> DepthResult:
         """Depth of the next frame."""
         if self.next == len(self.known):
-            self.known.append(self.predictor(rgb, focal_px=focal_px))
+            self.known.append(self.predictor(image, focal_px=focal_px))
         self.next += 1
         return self.known[self.next - 1]
 
@@ -65,7 +65,7 @@ def alerts_of(results: Iterator[FrameResult]) -> list[FrameResult]:
 
 
 def play(
-    frames: list[VideoFrame], predictor: DepthPredictor, focal_px: float
+    frames: list[VideoFrame], predictor: Predictor, focal_px: float
 ) -> Iterator[tuple[float | None, float | None, list[FrameResult]]]:
     """Speed, height and alerts of every guess at one focal length."""
     replay = Replay(predictor)
@@ -73,7 +73,7 @@ def play(
         replay.rewind()
         ego = EgoSpeed() if speed_mps is None else EgoSpeed((), (speed_mps,))
         warner = CollisionWarner(warner_settings(height_m, 0.0))
-        warned = warn_frames(iter(frames), replay, warner, ego, focal_px, live=False)  # type: ignore[arg-type]
+        warned = warn_frames(iter(frames), replay, warner, ego, focal_px, live=False)
         yield speed_mps, height_m, alerts_of(one.result for one in warned)
 
 

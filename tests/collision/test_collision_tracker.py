@@ -92,7 +92,7 @@ def test_an_alert_needs_steady_sightings():
 
 
 def test_wandering_of_a_fast_camera_is_no_braking():
-    """A heap at 45 m that wanders by 4 % over a second, seen 25 times a second: neighbours hardly differ, the wandering is noise."""
+    """A heap at 45 m that wanders by 4 % within a second, at 25 frames a second: neighbours hardly differ, yet it is noise."""
     rng, wandering = np.random.default_rng(3), [0.0]
     for _ in range(149):
         wandering.append(0.96 * wandering[-1] + float(rng.normal(0, 0.04 * np.sqrt(1 - 0.96**2))))
