@@ -47,7 +47,7 @@ def house(thing: Thing) -> Mesh:
     size = (float(rng.uniform(0.9, 1.5)), float(rng.uniform(1.2, 1.6)))
     gap = float(rng.uniform(2.2, 3.4))
     for yaw, wide, deep in ((0, width, length), (180, width, length), (90, length, width), (-90, length, width)):
-        parts += [moved(part, yaw_deg=yaw) for part in _facade(wide, deep, storeys, size, gap, rng)]
+        parts.append(moved(join(_facade(wide, deep, storeys, size, gap, rng)), yaw_deg=yaw))
     return join(parts)
 
 

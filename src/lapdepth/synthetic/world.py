@@ -126,11 +126,22 @@ def seen_from(world: World, poses: Tensor, camera_pose: Matrix, camera: Intrinsi
     return _placed(world, into, index[front | world.two_sided.index_select(0, index)])
 
 
-def casters(world: World, poses: Tensor, into_light: Tensor) -> tuple[Tensor, Tensor]:
-    """Numbers and corners, in the light's frame, of all triangles that stop light and are turned to it."""
+def casters(world: World, poses: Tensor, into_light: Tensor, camera: Intrinsics) -> tuple[Tensor, Tensor]:
+    """Numbers and corners, in the light's frame, of triangles that stop light, are turned to it, and are of objects in its picture.
+
+    `fx_px` and `fy_px` of the camera are pixels a metre.
+    """
     into = into_light @ poses
-    front = (world.plane[:, :3] * (-into[:, 2, :3]).index_select(0, world.owner)).sum(1) > 0
-    return _placed(world, into, (world.casts & (world.owner > 0) & (front | world.two_sided)).nonzero()[:, 0])
+    centre = (into[:, :3, :3] @ world.centre[..., None])[..., 0] + into[:, :3, 3]
+    inside = torch.ones_like(world.radius_m, dtype=torch.bool)
+    inside[0] = False  # the ground
+    for axis, scale, middle, size in ((0, camera.fx_px, camera.cx_px, camera.width), (1, camera.fy_px, camera.cy_px, camera.height)):
+        at, reach = centre[:, axis] * scale + middle, world.radius_m * scale + 1
+        inside &= (at + reach > 0) & (at - reach < size)
+    index = (world.casts & inside.index_select(0, world.owner)).nonzero()[:, 0]
+    plane, owner = world.plane.index_select(0, index), world.owner.index_select(0, index)
+    front = (plane[:, :3] * (-into[:, 2, :3]).index_select(0, owner)).sum(1) > 0
+    return _placed(world, into, index[front | world.two_sided.index_select(0, index)])
 
 
 def holes_of(world: World, shapes: Projected, numbers: Tensor) -> tuple[Tensor, Discard]:
