@@ -111,9 +111,7 @@ def _nearest(world: World, poses: Tensor, into: Tensor, camera: Intrinsics) -> T
     """Keys (H, W) of what is nearest to the light."""
     numbers, corners = casters(world, poses, into, camera)
     kept, shapes = parallel(corners, world.two_sided[numbers], FAR_M, camera)
-    numbers = numbers[kept]
-    holes, discard = holes_of(world, shapes, numbers)
-    return rasterise(shapes, camera.height, camera.width, holes, discard)[1]
+    return rasterise(shapes, camera.height, camera.width, holes_of(world, numbers[kept], shapes))[1]
 
 
 def sun_direction(light: Light, device: torch.device) -> Tensor:

@@ -172,8 +172,7 @@ class Renderer:
         numbers, corners = seen_from(self.world, poses, self.pose(time_s), camera)
         kept, shapes = perspective(corners, self.world.two_sided[numbers], camera)
         numbers = numbers[kept]
-        holes, discard = holes_of(self.world, shapes, numbers)
-        triangle, _ = rasterise(shapes, camera.height, camera.width, holes, discard)
+        triangle, _ = rasterise(shapes, camera.height, camera.width, holes_of(self.world, numbers, shapes))
         return numbers, shapes, triangle
 
 

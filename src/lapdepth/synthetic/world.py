@@ -19,7 +19,7 @@ from lapdepth.synthetic.catalogue import build
 from lapdepth.synthetic.ground import ground_mesh
 from lapdepth.synthetic.mesh import Material, Mesh, Points
 from lapdepth.synthetic.motion import Matrix
-from lapdepth.synthetic.raster import NEAR_M, Discard, Projected, weights_at
+from lapdepth.synthetic.raster import NEAR_M, Holes, Projected, holes_in
 from lapdepth.synthetic.scene import Scene
 from lapdepth.synthetic.textures import leaf_holes
 
@@ -144,15 +144,11 @@ def casters(world: World, poses: Tensor, into_light: Tensor, camera: Intrinsics)
     return _placed(world, into, index[front | world.two_sided.index_select(0, index)])
 
 
-def holes_of(world: World, shapes: Projected, numbers: Tensor) -> tuple[Tensor, Discard]:
-    """Which of some projected triangles have holes, and a function that tells where."""
-
-    def discard(triangle: Tensor, u: Tensor, v: Tensor) -> Tensor:
-        number = numbers[triangle]
-        place = interpolated(weights_at(shapes, triangle, u, v), world.texture, number)
-        return leaf_holes(place, world.seeds[world.owner[number]])
-
-    return world.holes[numbers], discard
+def holes_of(world: World, numbers: Tensor, shapes: Projected) -> Holes:
+    """What is not there of some triangles."""
+    seed = world.seeds.index_select(0, world.owner.index_select(0, numbers))
+    places = world.texture.index_select(0, numbers).double()
+    return holes_in(shapes, world.holes[numbers], places, lambda triangle, at: leaf_holes(at, seed.index_select(0, triangle)))
 
 
 def interpolated(weights: Tensor, values: Tensor, number: Tensor) -> Tensor:
