@@ -61,6 +61,18 @@ class Holes:
     linear: Tensor
     between: Callable[[Tensor, Tensor], Tensor]
 
+    def at(self, triangle: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        """True (N,) where a triangle (N,) has a hole at pixel coordinates (u, v), (N,)."""
+        gone = torch.zeros_like(triangle, dtype=torch.bool)
+        asked = self.has.index_select(0, triangle).nonzero()[:, 0]
+        if len(asked):
+            of = triangle.index_select(0, asked)
+            slopes, asides, rests = self.linear.index_select(0, of).unbind(1)
+            u, v = (values.index_select(0, asked).float()[:, None] for values in (u, v))
+            parts = torch.addcmul(torch.addcmul(rests, asides, v), slopes, u)
+            gone[asked] = self.between(of, parts[:, :3] / parts[:, 3:])
+        return gone
+
 
 def holes_in(shapes: Projected, has: Tensor, places: Tensor, between: Callable[[Tensor, Tensor], Tensor]) -> Holes:
     """Of projected triangles whose corners are at `places` (T, 3, 3) float64 in the texture's space.
@@ -177,14 +189,12 @@ def rasterise(shapes: Projected, height: int, width: int, holes: Holes) -> tuple
     pixel = (v * width + first).long().index_select(0, span) + step
     shape = index[of]
     packed = (key.view(torch.int32).long() << 32) | shape.index_select(0, span)  # positive floats are in the order of their bits
-    asked = holes.has.index_select(0, shape).index_select(0, span).nonzero()[:, 0]
-    if len(asked):
+    if bool(holes.has.index_select(0, shape).any()):
+        asked = holes.has.index_select(0, shape).index_select(0, span).nonzero()[:, 0]
         row = span.index_select(0, asked)
-        at = shape.index_select(0, row)
-        u = (first.index_select(0, row) + step.index_select(0, asked)).float()[:, None]
-        slopes, asides, rests = holes.linear.index_select(0, at).unbind(1)
-        parts = torch.addcmul(torch.addcmul(rests, asides, v.float().index_select(0, row)[:, None]), slopes, u)
-        packed[asked] = torch.where(holes.between(at, parts[:, :3] / parts[:, 3:]), -1, packed[asked])
+        u = first.index_select(0, row) + step.index_select(0, asked)
+        gone = holes.at(shape.index_select(0, row), u, v.index_select(0, row))
+        packed[asked] = torch.where(gone, -1, packed[asked])
     nearest = empty.scatter_reduce_(0, pixel, packed, "amax").view(height, width)
     hit = nearest >= 0
     keys = torch.where(hit, nearest >> 32, 0).int().view(torch.float32)

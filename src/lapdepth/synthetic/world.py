@@ -135,7 +135,10 @@ def casters(world: World, poses: Tensor, into_light: Tensor, camera: Intrinsics)
     centre = (into[:, :3, :3] @ world.centre[..., None])[..., 0] + into[:, :3, 3]
     inside = torch.ones_like(world.radius_m, dtype=torch.bool)
     inside[0] = False  # the ground
-    for axis, scale, middle, size in ((0, camera.fx_px, camera.cx_px, camera.width), (1, camera.fy_px, camera.cy_px, camera.height)):
+    for axis, scale, middle, size in (
+        (0, camera.fx_px, camera.cx_px, camera.width),
+        (1, camera.fy_px, camera.cy_px, camera.height),
+    ):
         at, reach = centre[:, axis] * scale + middle, world.radius_m * scale + 1
         inside &= (at + reach > 0) & (at - reach < size)
     index = (world.casts & inside.index_select(0, world.owner)).nonzero()[:, 0]
