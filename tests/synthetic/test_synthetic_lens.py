@@ -22,12 +22,12 @@ def rays(camera):
     matrix = np.array([[camera.focal_px, 0, (camera.width - 1) / 2], [0, camera.focal_px, (camera.height - 1) / 2], [0, 0, 1]])
     v, u = np.mgrid[: camera.height, : camera.width].astype(float)
     points = np.stack([u.ravel(), v.ravel()], 1)[:, None]
+    lens = np.array(camera.distortion)
+    ray = cv2.undistortPoints(points, matrix, lens)
     for _ in range(30):  # its own iteration stops early: give back what is left over
-        ray = cv2.undistortPoints(points, matrix, np.array(camera.distortion)) if _ == 0 else ray + step
-        there, _j = cv2.projectPoints(
-            np.concatenate([ray, np.ones_like(ray[..., :1])], 2), np.zeros(3), np.zeros(3), matrix, np.array(camera.distortion)
-        )
+        there, _ = cv2.projectPoints(np.insert(ray, 2, 1, axis=2), np.zeros(3), np.zeros(3), matrix, lens)
         step = (points - there) / camera.focal_px
+        ray = ray + step
     assert abs(step).max() < 1e-9
     return ray.reshape(camera.height, camera.width, 2).transpose(2, 0, 1)
 

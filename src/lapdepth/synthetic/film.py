@@ -1,8 +1,8 @@
 """Where each sample of a picture lies in the picture of an ideal pinhole, which is what can be rasterised.
 
 Without distortion the two are one. A lens that distorts sees each pixel along a ray of its own, between pixels of the pinhole's
-picture. What that ray meets is looked for among what the pixels around it see, and tested on the ray itself, so that depth is exact
-there, and not taken over from a neighbour.
+picture. What that ray meets is looked for among what the pixels around it see, and tested on the ray itself, so that depth is
+exact there, and not taken over from a neighbour.
 
 Legend: P pixels, S samples along each side of a pixel, T triangles.
 """

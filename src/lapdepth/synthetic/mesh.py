@@ -189,15 +189,18 @@ def cylinder(size: Sequence[float], material: Material, sides: int = 20, top: fl
 
 @lru_cache(maxsize=32)
 def _round(sides: int) -> tuple[Points, npt.NDArray[np.int64], npt.NDArray[np.int64], Points, Points]:
-    """Of an upright prism: corners (K, 3) of a unit ring; corner numbers of the sides and the lower end's triangles, the upper
-    ring's being K more; normals of both ends' triangles.
+    """An upright prism of K sides.
+
+    Returns:
+        Corners (K, 3) of a unit ring; corner numbers of the sides' and of the lower end's triangles, the upper ring's being K
+        more; normals of the lower and of the upper end's triangles.
     """
     angle = np.arange(sides) * 2 * math.pi / sides
     ring = np.column_stack([np.cos(angle), np.zeros(sides), np.sin(angle)])
-    number = np.arange(sides)[:, None]
-    side = _strip(number, number + sides)[:, ::-1, 0]
+    number = np.arange(sides, dtype=np.float64)[:, None]
+    side = _strip(number, number + sides)[:, ::-1, 0].astype(np.int64)
     fan = np.arange(1, sides - 1)
-    lid = np.stack([fan, fan + 1, np.zeros_like(fan)], 1)
+    lid = np.stack([fan, fan + 1, np.zeros_like(fan)], 1).astype(np.int64)
     under, over = (np.tile(np.array([0.0, up, 0.0]), (len(fan), 3, 1)) for up in (-1, 1))
     return ring, side, lid, under, over
 

@@ -127,9 +127,16 @@ def seen_from(world: World, poses: Tensor, camera_pose: Matrix, camera: Intrinsi
 
 
 def casters(world: World, poses: Tensor, into_light: Tensor, camera: Intrinsics) -> tuple[Tensor, Tensor]:
-    """Numbers and corners, in the light's frame, of triangles that stop light, are turned to it, and are of objects in its picture.
+    """Triangles that stop light, are turned to it, and are of objects in its picture.
 
-    `fx_px` and `fy_px` of the camera are pixels a metre.
+    Args:
+        world: What there is.
+        poses: (K, 4, 4).
+        into_light: (4, 4), world to light.
+        camera: Of the light: `fx_px` is pixels a metre.
+
+    Returns:
+        (T',) int64 numbers of the triangles, (T', 3, 3) float64 corners in the light's frame.
     """
     into = into_light @ poses
     centre = (into[:, :3, :3] @ world.centre[..., None])[..., 0] + into[:, :3, 3]
