@@ -21,7 +21,8 @@ from lapdepth.synthetic.distortion import Coefficients
 from lapdepth.synthetic.film import Film, make_film, seen_exactly
 from lapdepth.synthetic.lens import develop
 from lapdepth.synthetic.light import sky
-from lapdepth.synthetic.motion import Matrix, camera_pose, object_pose
+from lapdepth.synthetic.motion import Matrix, camera_pose, object_pose, walked_m
+from lapdepth.synthetic.people import stride
 from lapdepth.synthetic.raster import Holes, Projected, perspective, rasterise
 from lapdepth.synthetic.scene import Scene
 from lapdepth.synthetic.shading import find_hits, shade
@@ -87,7 +88,8 @@ class Renderer:
         self.world: World = make_world(scene, self.device)
         self.films: dict[tuple[Intrinsics, int], Film] = {}
         standing = [object_pose(thing, scene.ground, scene.road, 0.0) for thing in scene.objects]
-        self.standing: Matrix = np.stack([np.eye(4), *standing])
+        limbs = sum(len(figure.limbs) for figure in self.world.walkers.values())
+        self.standing: Matrix = np.stack([np.eye(4), *standing, *[np.eye(4)] * limbs])
         self.moving = [k for k, thing in enumerate(scene.objects, 1) if thing.motion.moves]
 
     def pose(self, time_s: float) -> Matrix:
@@ -111,10 +113,17 @@ class Renderer:
         return depth_m.cpu().numpy(), ids.cpu().numpy()
 
     def _poses(self, time_s: float) -> Tensor:
-        """Poses (K, 4, 4) of ground and objects; what never moves was placed once."""
+        """Poses (K, 4, 4) of ground, objects and limbs; what never moves was placed once."""
         poses = self.standing.copy()
+        limb = len(self.scene.objects) + 1
         for k in self.moving:
-            poses[k] = object_pose(self.scene.objects[k - 1], self.scene.ground, self.scene.road, time_s)
+            thing = self.scene.objects[k - 1]
+            poses[k] = object_pose(thing, self.scene.ground, self.scene.road, time_s)
+            if k in self.world.walkers:
+                lower_m, limbs = stride(self.world.walkers[k], walked_m(thing.motion, time_s))
+                poses[k, :3, 3] += poses[k, :3, 1] * lower_m
+                poses[limb : limb + len(limbs)] = poses[k] @ np.stack(limbs)
+                limb += len(limbs)
         return torch.as_tensor(poses, device=self.device)
 
     def frame(self, time_s: float = 0.0) -> Frame:
@@ -144,7 +153,7 @@ class Renderer:
         ids = torch.zeros(triangle.shape, dtype=torch.int32, device=self.device)
         key = look.shapes.key.index_select(0, at)
         depth_m[hit] = (1 / (key[:, 0] * u[hit] + key[:, 1] * v[hit] + key[:, 2])).float()
-        ids[hit] = (self.world.owner[look.numbers[at]] + 1).int()
+        ids[hit] = self.world.instance[self.world.owner[look.numbers[at]]]
         size = camera.height, camera.width
         return depth_m.view(size), ids.view(size)
 
