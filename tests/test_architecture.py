@@ -27,7 +27,8 @@ ROWS = {
 }
 """Row of each package, from the bottom. Packages on one row do not import each other, files on rows 0 and 1 may."""
 
-RENDERER = {f"synthetic/{name}.py" for name in ("raster", "world", "noise", "textures", "shading", "light", "render", "dataset")}
+RENDERER_FILES = ("raster", "world", "noise", "textures", "shading", "light", "film", "render", "dataset")
+RENDERER = {f"synthetic/{name}.py" for name in RENDERER_FILES}
 TORCH = {"model", "training", "export", "data/loader.py", "inference/torch_engine.py", "benchmark/large.py"} | RENDERER
 """Where PyTorch may be imported at the head of a file; `export/` and others import it only when they run."""
 

@@ -10,10 +10,12 @@ import itertools
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from lapdepth.camera import Intrinsics
 from lapdepth.config import Finite, Positive, Settings, check_settings, read_toml
+from lapdepth.synthetic.distortion import ideal
 
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -113,7 +115,7 @@ class Motion(Settings):
 
 
 class Camera(Settings):
-    """A pinhole camera on something that moves.
+    """A camera on something that moves.
 
     Attributes:
         width: Picture width in pixels.
@@ -124,6 +126,7 @@ class Camera(Settings):
         height_m: Above the ground.
         pitch_deg: Looking down.
         roll_deg: Leaning to the right.
+        distortion: Of the lens: k1, k2, p1, p2, k3 of OpenCV; zeros for an ideal pinhole.
         motion: Where it is and where it heads.
     """
 
@@ -135,11 +138,21 @@ class Camera(Settings):
     height_m: Finite = 1.5
     pitch_deg: Annotated[float, Field(ge=-90, le=90)] = 0.0
     roll_deg: Finite = 0.0
+    distortion: tuple[Finite, Finite, Finite, Finite, Finite] = (0.0, 0.0, 0.0, 0.0, 0.0)
     motion: Motion = Motion()
+
+    @model_validator(mode="after")
+    def _unfolded(self) -> Self:
+        if any(self.distortion):
+            lens = self.intrinsics
+            x, y = ((np.array([-0.5, size - 0.5]) - middle) / focal for size, middle, focal in (
+                (lens.width, lens.cx_px, lens.fx_px), (lens.height, lens.cy_px, lens.fy_px)))  # fmt: skip
+            ideal(x[[0, 1, 0, 1]], y[[0, 0, 1, 1]], self.distortion)
+        return self
 
     @property
     def intrinsics(self) -> Intrinsics:
-        """The camera as the rest of the toolkit knows it."""
+        """The camera as the rest of the toolkit knows it: without its lens's distortion."""
         middle = Intrinsics.from_focal(self.width, self.height, self.focal_px)
         cx_px = middle.cx_px if self.cx_px is None else self.cx_px
         cy_px = middle.cy_px if self.cy_px is None else self.cy_px
@@ -313,6 +326,8 @@ class Lens(Settings):
         noise: Standard deviation of the sensor's noise at middle grey, as a share of white.
         blur_px: Standard deviation of the lens's blur.
         vignette: Light lost in the corners.
+        shutter_s: How long it gathers light, half before the picture's time and half after: what moves is blurred. Depth is that
+            of the picture's time.
         jpeg_quality: Of 100; `None` does not compress.
     """
 
@@ -321,6 +336,7 @@ class Lens(Settings):
     noise: Annotated[float, Field(ge=0, le=0.5)] = 0.008
     blur_px: Annotated[float, Field(ge=0, le=20)] = 0.4
     vignette: Share = 0.15
+    shutter_s: Annotated[float, Field(ge=0, le=1)] = 0.0
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None = None
 
 
