@@ -61,8 +61,10 @@ class Depth(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) to its depth, in whatever unit and shape."""
         out = self.network(image)
-        depth: Tensor = out if isinstance(out, Tensor) else getattr(out, "predicted_depth", None)
-        return out.depth_m if depth is None else depth
+        if isinstance(out, Tensor):
+            return out
+        depth: Tensor = out.predicted_depth if hasattr(out, "predicted_depth") else out.depth_m
+        return depth
 
 
 class Unit(nn.Module):
@@ -74,7 +76,8 @@ class Unit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same."""
-        return x + self.convs(x)
+        more: Tensor = self.convs(x)
+        return x + more
 
 
 class MidasSmall(nn.Module):
@@ -82,9 +85,8 @@ class MidasSmall(nn.Module):
 
     def __init__(self, encoder: str = "tf_efficientnet_lite3") -> None:
         super().__init__()
-        self.encoder = timm.create_model(encoder, features_only=True, out_indices=(1, 2, 3, 4))
-        widths = (64, 128, 256, 512)
-        channels = self.encoder.feature_info.channels()
+        features: Any = timm.create_model(encoder, features_only=True, out_indices=(1, 2, 3, 4))
+        self.encoder, channels, widths = features, features.feature_info.channels(), (64, 128, 256, 512)
         self.reduce = nn.ModuleList(nn.Conv2d(a, b, 3, 1, 1, bias=False) for a, b in zip(channels, widths, strict=True))
         self.inner = nn.ModuleList(Unit(width) for width in widths[:-1])
         self.outer = nn.ModuleList(Unit(width) for width in widths)
@@ -111,28 +113,32 @@ def depth_anything(tiny: bool) -> nn.Module:
         hidden_size=384, num_attention_heads=6, num_hidden_layers=layers[-1], image_size=518, patch_size=14,
         out_indices=layers, apply_layernorm=True, reshape_hidden_states=False,
     )  # fmt: skip
-    return DepthAnythingForDepthEstimation(
+    network: nn.Module = DepthAnythingForDepthEstimation(
         DepthAnythingConfig(
             backbone_config=backbone, reassemble_hidden_size=384, neck_hidden_sizes=[48, 96, 192, 384], fusion_hidden_size=64
         )
     )
+    return network
 
 
 def dpt(tiny: bool) -> nn.Module:
     """DPT-Large: configuration of Intel/dpt-large."""
     layers = [0, 1, 2, 3] if tiny else [5, 11, 17, 23]
-    return DPTForDepthEstimation(
+    network: nn.Module = DPTForDepthEstimation(
         DPTConfig(
             hidden_size=1024, num_hidden_layers=layers[-1] + 1, num_attention_heads=16, intermediate_size=4096, image_size=384,
             patch_size=16, backbone_out_indices=layers, neck_hidden_sizes=[256, 512, 1024, 1024], fusion_hidden_size=256,
         )
     )  # fmt: skip
+    return network
 
 
 def glpn(tiny: bool) -> nn.Module:
     """GLPN: configuration of vinvino02/glpn-nyu."""
     depths = [1, 1, 1, 1] if tiny else [3, 8, 27, 3]
-    return GLPNForDepthEstimation(GLPNConfig(depths=depths, hidden_sizes=[64, 128, 320, 512], decoder_hidden_size=64))
+    config = GLPNConfig(depths=depths, hidden_sizes=[64, 128, 320, 512], decoder_hidden_size=64)
+    network: nn.Module = GLPNForDepthEstimation(config)
+    return network
 
 
 def zoedepth(tiny: bool) -> nn.Module:
@@ -142,7 +148,8 @@ def zoedepth(tiny: bool) -> nn.Module:
         image_size=384, num_hidden_layers=layers[-1], hidden_size=1024, intermediate_size=4096, num_attention_heads=16,
         use_relative_position_bias=True, reshape_hidden_states=False, out_features=[f"stage{i}" for i in layers],
     )  # fmt: skip
-    return ZoeDepthForDepthEstimation(ZoeDepthConfig(backbone_config=backbone))
+    network: nn.Module = ZoeDepthForDepthEstimation(ZoeDepthConfig(backbone_config=backbone))
+    return network
 
 
 PEERS: dict[str, tuple[Callable[[bool], nn.Module], tuple[int, int], tuple[int, int]]] = {

@@ -4,8 +4,8 @@
     python scripts/measure_cluster.py --workers 1,2,4,8 --count 800
 
 Every number of workers predicts the same JPEGs of 640x480 to 16-bit PNG and colour, twice, in turns. The rate counts from the
-first written result to the last, so that the start of Ray and of its workers, which is printed beside it, is left out. The last line is
-a run without Ray.
+first written result to the last, so that the start of Ray and of its workers, which is printed beside it, is left out. The last
+line is a run without Ray.
 """
 
 from __future__ import annotations

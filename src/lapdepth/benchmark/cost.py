@@ -32,7 +32,7 @@ class Cost:
         rows = read_manifest(manifest, split)
         self._rows = rows[:: -(-len(rows) // most)]
 
-    def __call__(self, engine: Engine) -> dict[str, float]:
+    def __call__(self, engine: Engine) -> tuple[float, float]:
         """Its abs_rel and delta1."""
         predictor = DepthPredictor(engine)
 
@@ -40,4 +40,4 @@ class Cost:
             return predictor(image, focal_px=camera.focal_px).depth_m, None
 
         metrics = evaluate(predict, (load_sample(row) for row in self._rows), self._protocol).metrics
-        return {"abs_rel": round(metrics["abs_rel"], 4), "delta1": round(metrics["delta1"], 4)}
+        return round(metrics["abs_rel"], 4), round(metrics["delta1"], 4)

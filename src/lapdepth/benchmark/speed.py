@@ -23,7 +23,7 @@ from lapdepth.inference.ranking import remember
 from lapdepth.zoo import ONNX_FILE, find_model
 
 Action = Callable[[], FloatArray]
-Score = Callable[[Engine], dict[str, float]]
+Score = Callable[[Engine], tuple[float, float]]
 
 PRODUCT_SIDE = 2048
 """Of the matrices whose product measures the machine's peak."""
@@ -166,7 +166,10 @@ def _rows(
     for row in rows:
         progress(f"{row.model} with {row.engine} on pictures with measured depth")
         opened = engines.get(f"{row.model} {row.engine}")
-        scored.append(row if opened is None else replace(row, **score(opened)))
+        if opened is not None:
+            abs_rel, delta1 = score(opened)
+            row = replace(row, abs_rel=abs_rel, delta1=delta1)
+        scored.append(row)
     return scored
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lapdepth import __version__
 from lapdepth.errors import OutputError
@@ -75,7 +76,7 @@ def _stamp(onnx_file: Path) -> list[object]:
     return [__version__, os.cpu_count(), status.st_size, status.st_mtime_ns]
 
 
-def _read(path: Path) -> dict[str, dict[str, object] | None]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         known = json.loads(path.read_bytes())
     except (OSError, ValueError):

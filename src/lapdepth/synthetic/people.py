@@ -116,8 +116,8 @@ def stride(figure: Figure, walked_m: float) -> tuple[float, list[Matrix]]:
         walked_m: How far since time 0.
 
     Returns:
-        How much lower than upright the trunk is, so that the rear foot's toes stay on the ground; pose (4, 4) of each limb in the frame of
-        the lowered trunk (right, down, forward).
+        How much lower than upright the trunk is, so that the rear foot's toes stay on the ground; pose (4, 4) of each limb in
+        the frame of the lowered trunk (right, down, forward).
     """
     turn = 2 * math.pi * walked_m / (4 * figure.leg_m * math.sin(STRIDE_RAD)) + figure.phase_rad
     poses: list[Matrix] = []
@@ -138,7 +138,7 @@ def _about(hinge_m: tuple[float, float], angle: float) -> Matrix:
     """(4, 4) turn that brings what hangs down forward, in (right, down, forward)."""
     c, s = math.cos(angle), math.sin(angle)
     pose, hinge = np.eye(4), np.array([0.0, -hinge_m[0], hinge_m[1]])
-    pose[:3, :3] = [[1, 0, 0], [0, c, -s], [0, s, c]]
+    pose[:3, :3] = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
     pose[:3, 3] = hinge - pose[:3, :3] @ hinge
     return pose
 
