@@ -55,18 +55,19 @@ def folder(tmp_path):
 
 
 def test_a_folder(folder):
-    local = predict("in", "--output", "local", cwd=folder)
-    far = on_ray("in", "--output", "far", cwd=folder)
+    local = predict("in", "--output", "local", "--sky", "far", cwd=folder)
+    far = on_ray("in", "--output", "far", "--sky", "far", cwd=folder)
     assert (far.returncode, len(errors(far))) == (1, 1)
     assert errors(far) == [line.replace("in/", f"{folder}/in/", 1) for line in errors(local)]
     assert far.stdout == f"{COUNT} of {COUNT + 1} pictures written to far\n"
     assert contents(folder / "far") == contents(folder / "local")
     assert len(contents(folder / "far")) == 3 * COUNT
+    assert contents(folder / "far")["0 x.json"]["sky"] == "far"
 
     (folder / "far" / "0 x_depth.png").unlink()
     (folder / "in" / "bad.jpg").unlink()
     kept = (folder / "far" / "2 x.json").read_bytes()
-    again = on_ray("in", "--output", "far", cwd=folder)
+    again = on_ray("in", "--output", "far", "--sky", "far", cwd=folder)
     assert (again.returncode, errors(again)) == (0, [])
     assert again.stdout == f"1 of {COUNT} pictures written to far, {COUNT - 1} were there already\n"
     assert (folder / "far" / "2 x.json").read_bytes() == kept

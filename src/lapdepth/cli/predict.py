@@ -20,6 +20,13 @@ class EngineChoice(StrEnum):
     TORCH = "torch"
 
 
+class SkyChoice(StrEnum):
+    """What sky becomes."""
+
+    INVALID = "invalid"
+    FAR = "far"
+
+
 class ClusterChoice(StrEnum):
     """Kinds of cluster."""
 
@@ -48,6 +55,9 @@ def predict(
     ] = None,
     native: Annotated[bool, typer.Option("--native", help="Do not scale to the model's working size.")] = False,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture; takes twice as long.")] = False,
+    sky: Annotated[
+        SkyChoice, typer.Option(help="Sky, and what is too far to tell, has no depth, or the farthest that the model can give.")
+    ] = SkyChoice.INVALID,
     png_scale: Annotated[float, typer.Option(help="png16: codes for one metre; 0 is invalid.")] = 256.0,
     near_m: Annotated[float | None, typer.Option(help="Depth of the warmest colour.")] = None,
     far_m: Annotated[float | None, typer.Option(help="Depth of the coldest colour.")] = None,
@@ -88,8 +98,8 @@ def predict(
     if (videos or camera is not None) and len(inputs) > (0 if camera is not None else len(videos)):
         raise InputError("pictures, videos and a camera are given together; predict them one after the other")
     moving = bool(videos) or camera is not None
-    wanted = tuple(batch.parse_formats(formats or ("color" if moving else "png16,color")))
-    job = Job(model, engine.value, device, focal_px, fov_deg, native, flip, wanted, png_scale, near_m, far_m)
+    wanted = tuple(batch.parse_formats(formats if formats is not None else "color" if moving else "png16,color"))
+    job = Job(model, engine.value, device, focal_px, fov_deg, native, flip, wanted, png_scale, near_m, far_m, sky.value)
     job.check()
     if workers is not None and cluster is None:
         raise InputError("--workers is for --cluster; without it every core takes a picture by itself")

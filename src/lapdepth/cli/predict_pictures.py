@@ -28,7 +28,7 @@ def predict_here(job: Job, inputs: list[str], output: str, resume: bool) -> None
     todo = [
         (path, stem)
         for path, stem in zip(paths, stems, strict=True)
-        if not (resume and batch.is_done(stem, job.formats, str(path), predictor.config.name, job.png_scale))
+        if not (resume and job.is_done(stem, str(path), predictor.config.name))
     ]
     failed = _report(predict_pictures(job, predictor, at_once, todo), len(todo))
     _finish(failed, len(paths) - len(todo), len(paths), output, problems)

@@ -128,11 +128,12 @@ class _Worker:
             return {**outcome, "error": str(error) or "out of memory"}
 
     def _is_done(self, image: str, stem: str) -> bool:
-        wanted = (self._job.formats, image, self._predictor.config.name, self._job.png_scale)
+        job, model = self._job, self._predictor.config.name
         if not is_url(stem):
-            return batch.is_done(Path(stem), *wanted)
+            return job.is_done(Path(stem), image, model)
         try:
-            return batch.covers(batch.parse_sidecar(store.read_url(store.extend(stem, batch.METADATA))), *wanted)
+            notes = batch.parse_sidecar(store.read_url(store.extend(stem, batch.METADATA)))
+            return batch.covers(notes, job.formats, image, model, job.png_scale, job.sky)
         except ReadError:
             return False
 
