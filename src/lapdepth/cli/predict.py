@@ -84,15 +84,16 @@ def predict(
     the time of each frame, drive.json, and with --format png16 the frames in drive_depth/. Ctrl-C leaves complete files.
     """
     from lapdepth.errors import InputError
-    from lapdepth.inference import batch, video
+    from lapdepth.inference import batch
     from lapdepth.inference.many import Job
+    from lapdepth.io.files import VIDEO_SUFFIXES
 
     if range_m is not None:
         if near_m is not None or far_m is not None:
             raise InputError("both --range and --near-m or --far-m are given; give one of them")
         near_m, far_m = range_m
     inputs = inputs or []
-    videos = [Path(text) for text in inputs if Path(text).suffix.lower() in video.SUFFIXES and not os.path.isdir(text)]  # noqa: PTH112
+    videos = [Path(text) for text in inputs if Path(text).suffix.lower() in VIDEO_SUFFIXES and not os.path.isdir(text)]  # noqa: PTH112
     if not inputs and camera is None:
         raise typer.BadParameter("Missing argument 'INPUT...': name pictures, folders or videos, or give --camera")
     if (videos or camera is not None) and len(inputs) > (0 if camera is not None else len(videos)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -95,9 +96,9 @@ def _check_any(count: int, problems: list[LapDepthError], output: str) -> None:
 
 
 def _report(errors: Iterable[LapDepthError | MemoryError | str | None], total: int) -> int:
-    """Show progress and print what fails; returns how many did."""
+    """Show progress, of more than one picture, and print what fails; returns how many did."""
     failed = 0
-    with progress_bar() as show:
+    with progress_bar() if total > 1 else nullcontext(lambda *_: None) as show:
         for number, error in enumerate(errors, 1):
             if error is not None:
                 failed += 1

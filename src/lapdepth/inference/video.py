@@ -23,9 +23,6 @@ from lapdepth.io.read_ahead import ReadAhead
 from lapdepth.io.video import FrameSource, VideoFrame
 from lapdepth.io.video_writer import write_video
 
-SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".ogv", ".wmv"})
-"""What counts as a video among the inputs; whether it is one is told by its content when it is opened."""
-
 RANGE_M = (1.0, 80.0)
 """Both ends of the colours where none are asked for: a room takes the warm half of the logarithmic scale, a road all of it."""
 
