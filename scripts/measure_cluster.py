@@ -5,7 +5,8 @@
 
 Every number of workers predicts the same JPEGs of 640x480 to 16-bit PNG and colour, twice, in turns; the last line of a turn is a
 run without Ray. The rate counts from the first outcome to the last, so that the start of Ray and of its workers, which is
-printed beside it, is left out; so does the processor time of all of Ray's processes, which other programs disturb less.
+printed beside it, is left out; so does the processor time, which other programs disturb less: of the workers (without Ray: of
+this process), and of all that Ray runs beside them.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Rate:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._start_s = time.perf_counter()
-        self._first = self._last = (0, 0.0, 0.0)
+        self._first = self._last = (0, 0.0, 0.0, 0.0)
 
     def add(self) -> None:
         """The next outcome is there."""
@@ -73,17 +74,22 @@ class Rate:
             self._last = now
 
     def __str__(self) -> str:
-        count, wall_s, cpu_s = (now - then for now, then in zip(self._last, self._first, strict=True))
+        count, wall_s, cpu_s, beside_s = (now - then for now, then in zip(self._last, self._first, strict=True))
         return (
-            f"{count / wall_s:.2f} pictures a second, {1e3 * cpu_s / count:.0f} ms of processor time each; "
+            f"{count / wall_s:.2f} pictures a second, {1e3 * cpu_s / count:.0f} ms of processor time each "
+            f"and {1e3 * beside_s / count:.0f} beside them, {1e3 * beside_s / wall_s:.0f} ms a second; "
             f"the first after {self._first[1] - self._start_s:.1f} s"
         )
 
-    def _now(self) -> tuple[int, float, float]:
-        """Results written, the clock, and processor seconds of this process and all below it."""
+    def _now(self) -> tuple[int, float, float, float]:
+        """Results written, the clock, and processor seconds of the workers, and of what is beside them."""
         me = psutil.Process()
-        times = [process.cpu_times() for process in (me, *me.children(recursive=True))]
-        return len(list(self._folder.glob("*.json"))), time.perf_counter(), sum(cpu.user + cpu.system for cpu in times)
+        seconds = {True: 0.0, False: 0.0}
+        below = me.children(recursive=True)
+        for process in (me, *below):
+            cpu = process.cpu_times()
+            seconds[not below or "MapWorker" in process.cmdline()[0]] += cpu.user + cpu.system
+        return len(list(self._folder.glob("*.json"))), time.perf_counter(), seconds[True], seconds[False]
 
 
 if __name__ == "__main__":

@@ -104,8 +104,14 @@ def test_noise_alone_is_told_from_what_may_yet_happen():
     times = np.arange(60) * 0.1
     quiet = followed(40 - 0.01 * times, 20.0)[0]
     loud = followed((40 - 0.01 * times) * np.exp(np.random.default_rng(0).normal(0, 0.02, 60)), 20.0)[0]
-    assert quiet.noise[2, 2] < 0.3 * loud.noise[2, 2]
+    assert quiet.noise[2, 2] < 0.6 * loud.noise[2, 2]
     assert loud.noise[2, 2] < loud.covariance[2, 2]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_sighting_that_is_off_does_not_replace_the_track(seed):
+    off = np.exp(np.random.default_rng(seed).normal(0, 0.04, 60))
+    assert [track.born_s for track in followed((40 - 0.01 * np.arange(60) * 0.1) * off, 20.0)][:1] == [0.0]
 
 
 def test_lost_track_is_dropped_after_half_a_second():

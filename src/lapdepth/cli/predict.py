@@ -99,7 +99,8 @@ def predict(
     if (videos or camera is not None) and len(inputs) > (0 if camera is not None else len(videos)):
         raise InputError("pictures, videos and a camera are given together; predict them one after the other")
     moving = bool(videos) or camera is not None
-    wanted = tuple(batch.parse_formats(formats if formats is not None else "color" if moving else "png16,color"))
+    usual = "color" if moving else "png16,color"
+    wanted = tuple(batch.parse_formats(usual if formats is None else formats))
     job = Job(model, engine.value, device, focal_px, fov_deg, native, flip, wanted, png_scale, near_m, far_m, sky.value)
     job.check()
     if workers is not None and cluster is None:

@@ -163,10 +163,13 @@ def follow(
     heights: HeightHistory,
     settings: TrackSettings,
 ) -> list[Track]:
-    """All tracks one frame on, nearest first; each sighting goes to the nearest track in log depth that takes it."""
+    """All tracks one frame on, nearest first; each takes the sighting nearest in log depth, older tracks before younger ones.
+
+    A sighting that the gate keeps out starts a track; with its wide uncertainty it would otherwise take the sightings after it.
+    """
     left = list(obstacles)
     followed: list[Track] = []
-    for track in tracks:
+    for track in sorted(tracks, key=lambda track: track.born_s):
         expected = predict(track, time_s, ego_speed_mps, settings)
         best = min(left, key=lambda one: abs(math.log(one.depth_m / max(expected.state[0], 0.1))), default=None)
         corrected = correct(expected, best, heights, settings) if best is not None else None

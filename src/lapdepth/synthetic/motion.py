@@ -18,7 +18,7 @@ Matrix = npt.NDArray[np.float64]
 Place = tuple[float, float, float]
 """(x_m, z_m, yaw in radians) on the ground."""
 
-STANDS_UPRIGHT = frozenset({"pedestrian", "tree", "bush", "pole", "lamp", "sign", "gantry", "house", "wall", "room"})
+STANDS_UPRIGHT = frozenset({"pedestrian", "tree", "bush", "pole", "lamp", "sign", "gantry", "bridge", "house", "wall", "room"})
 """Kinds that do not lean with a slope."""
 
 

@@ -30,7 +30,7 @@ MAX_OBJECTS = 5000
 Kind = Literal[
     "box", "cylinder", "wedge", "ellipsoid", "prism", "mesh",
     "car", "van", "truck", "motorcycle", "cyclist", "pedestrian",
-    "tree", "bush", "pole", "lamp", "sign", "gantry", "rail", "house", "wall",
+    "tree", "bush", "pole", "lamp", "sign", "gantry", "bridge", "rail", "house", "wall",
     "room", "table", "chair", "sofa", "shelf", "bed", "cupboard", "picture", "plant",
 ]  # fmt: skip
 """What an object can be; `lapdepth.synthetic.catalogue` builds it."""
@@ -207,6 +207,26 @@ class Arc(Settings):
     curvature_per_m: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0
 
 
+class Junction(Settings):
+    """Where another road meets the road, at a right angle.
+
+    Attributes:
+        along_m: Where its middle is, along the reference line.
+        width_m: Of its asphalt.
+        sides: `left`, `right`, or `both` for a crossing.
+        length_m: How far it goes.
+    """
+
+    along_m: Finite
+    width_m: Annotated[float, Field(ge=2.5, le=20)] = 6.0
+    sides: Literal["left", "right", "both"] = "both"
+    length_m: Annotated[float, Field(ge=5, le=500)] = 120.0
+
+    def meets(self, side: int) -> bool:
+        """Whether it is on the left (-1) or the right (1)."""
+        return self.sides in ("both", "left" if side < 0 else "right")
+
+
 class Road(Settings):
     """A road on the ground; before its beginning and after its end it goes on straight.
 
@@ -221,6 +241,7 @@ class Road(Settings):
         shoulder_m: Asphalt beyond the outer lanes.
         pavement_m: Width of the raised pavements; 0 has none.
         markings: Whether lanes are painted.
+        junctions: Roads that meet it; pavements are let down to them.
         colour: Of the asphalt.
     """
 
@@ -234,6 +255,7 @@ class Road(Settings):
     shoulder_m: NotNegative = 0.5
     pavement_m: NotNegative = 0.0
     markings: bool = True
+    junctions: Annotated[tuple[Junction, ...], Field(max_length=50)] = ()
     colour: Colour = (0.36, 0.36, 0.37)
 
     @property

@@ -115,13 +115,14 @@ def shade(scene: Scene, world: World, poses: Tensor, camera_pose: Tensor, hits: 
     gloss = torch.tensor([entry.gloss for entry in world.palette], device=device)[material]
     glow = torch.tensor([entry.glow for entry in world.palette], device=device)[material]
     leaves = torch.tensor([entry.cutout for entry in world.palette], device=device)[material]
-    albedo, normal = surface_colours(scene, world, hits), hits.normal
+    albedo, normal, polish = surface_colours(scene, world, hits), hits.normal, gloss
     if light.rain and not light.indoor:
         wet = light.rain * (-normal[:, 1]).clamp(0, 1)
         albedo = albedo * (1 - 0.45 * wet)[:, None]
         gloss = torch.maximum(gloss, 0.5 * wet)
     bump = rough(device)(hits.place[:, 0] + hits.place[:, 2], hits.place[:, 1] - hits.place[:, 2], 1.3, hits.foot_m)
-    normal = normal + torch.where(leaves, 0.35, 0.03)[:, None] * bump[:, None] * torch.tensor([0.7, -0.5, 0.5], device=device)
+    uneven = torch.where(leaves, 0.35, 0.03 * (1 - 3 * polish).clamp(min=0.05))
+    normal = normal + uneven[:, None] * bump[:, None] * torch.tensor([0.7, -0.5, 0.5], device=device)
     normal = torch.nn.functional.normalize(normal, dim=1)
 
     towards = lights.sun_direction(light, device)
@@ -144,7 +145,7 @@ def shade(scene: Scene, world: World, poses: Tensor, camera_pose: Tensor, hits: 
     ground = linear(torch.tensor(scene.ground.colour, device=device))
     if light.indoor:
         ground = 0.5 + 0.5 * ground  # walls and furniture give light back too
-    bounce = ground * (0.35 * around + 0.28 * sun * math.sin(math.radians(light.sun_elevation_deg)))
+    bounce = ground * ((0.55 if light.indoor else 0.35) * around + 0.28 * sun * math.sin(math.radians(light.sun_elevation_deg)))
     total = total + (upward * seen)[:, None] * around * 0.95 + ((1 - upward) * (0.3 + 0.7 * open_))[:, None] * bounce
     total = total + _lamps(scene, poses, hits, normal)
     if light.headlights:
