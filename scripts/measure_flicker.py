@@ -1,7 +1,7 @@
 """Flicker and error of depth on rendered video whose depth is exact, without and with the filter over time.
 
     python scripts/measure_flicker.py                      # a drive and a room with a standing camera
-    python scripts/measure_flicker.py road:{7..26} room:{3..12} --frames 12
+    python scripts/measure_flicker.py road:{7..12} room:{3..6} --frames 20
 
 Error is abs_rel, the mean of |predicted / true - 1| over points up to 80 m. Flicker is the mean absolute change of
 log(predicted / true) from one frame to the next at the same point, over points that do not move in the world: where a point is in
@@ -112,6 +112,7 @@ def main(
             "none": None,
             "0.5": SteadyDepth(0.5),
             "0.7": SteadyDepth(0.7),
+            "0.85": SteadyDepth(0.85),
             "0.5 no camera": SteadyDepth(0.5, follow_camera=False),
         }
         found.setdefault(scene.partition(":")[0], []).append(measure(scene, predictor, frames, fps, filters))

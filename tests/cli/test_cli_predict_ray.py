@@ -9,6 +9,7 @@ import cv2
 import pytest
 
 from inference.fake_engine import noise
+from lapdepth.errors import InputError
 
 pytest.importorskip("ray", reason="the cluster needs the ray extra")
 pytest.importorskip("pyarrow", reason="the cluster needs the ray extra")
@@ -72,6 +73,15 @@ def test_a_folder(folder):
     assert again.stdout == f"1 of {COUNT} pictures written to far, {COUNT - 1} were there already\n"
     assert (folder / "far" / "2 x.json").read_bytes() == kept
     assert contents(folder / "far") == contents(folder / "local")
+
+
+def test_a_cluster_without_a_gpu_is_not_waited_for(monkeypatch):
+    from lapdepth.inference import cluster
+    from lapdepth.inference.many import Job
+
+    monkeypatch.setattr(cluster.ray, "cluster_resources", lambda: {"CPU": 8.0})
+    with pytest.raises(InputError, match="no GPU for device 'cuda'"):
+        next(cluster.predict_on_cluster(Job(device="cuda"), 2, ["a.png"], ["out/a"]))
 
 
 def test_urls(folder):
