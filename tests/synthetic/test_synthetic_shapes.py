@@ -8,7 +8,7 @@ import pytest
 
 from lapdepth.errors import ConfigError, InputError
 from lapdepth.synthetic.catalogue import BUILDERS, build
-from lapdepth.synthetic.makers import find_scene
+from lapdepth.synthetic.makers import MAKERS, find_scene
 from lapdepth.synthetic.mesh import Material, Mesh, box, cylinder, ellipsoid, extrude, limb, moved, wedge
 from lapdepth.synthetic.scene import Kind, Scene, Thing, load_scene
 from lapdepth.synthetic.vehicles import HEAD, TAIL
@@ -110,7 +110,7 @@ def covered(triangles, point):
     return bool((heights > point[1]).any() and (heights < point[1]).any())
 
 
-@pytest.mark.parametrize("maker", ["road", "room"])
+@pytest.mark.parametrize("maker", sorted(MAKERS))
 def test_a_seed_makes_one_scene_that_survives_a_file(maker, tmp_path):
     scene = find_scene(f"{maker}:3")
     assert scene == find_scene(f"{maker}:3")
@@ -134,5 +134,8 @@ def test_scene_from_a_toml_file(tmp_path):
     path.write_text('name = "lead"\n[[objects]]\nkind = "car"\nmotion = { z_m = 20, speed_mps = 5 }\n')
     scene = load_scene(path, ["camera.focal_px=500", "light.night=true"])
     assert (scene.name, scene.objects[0].motion.speed_mps, scene.camera.focal_px, scene.light.night) == ("lead", 5, 500, True)
+    for name in ("moor:3", "road:x", "road:-1"):
+        with pytest.raises(ConfigError, match=f"no scene '{name}'; expected a TOML file, or road, drive"):
+            find_scene(name)
     with pytest.raises(ConfigError, match="road:3 is drawn by its seed"):
         find_scene("road:3", ["name=x"])
