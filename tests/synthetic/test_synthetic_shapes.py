@@ -8,9 +8,10 @@ import pytest
 
 from lapdepth.errors import ConfigError, InputError
 from lapdepth.synthetic.catalogue import BUILDERS, build
-from lapdepth.synthetic.makers import find_scene
+from lapdepth.synthetic.makers import MAKERS, find_scene
 from lapdepth.synthetic.mesh import Material, Mesh, box, cylinder, ellipsoid, extrude, limb, moved, wedge
 from lapdepth.synthetic.scene import Kind, Scene, Thing, load_scene
+from lapdepth.synthetic.vehicles import HEAD, TAIL
 
 MATERIAL = Material()
 OVERHANG = {
@@ -81,7 +82,35 @@ def test_kinds_keep_their_size(kind):
         np.testing.assert_allclose(np.linalg.norm(mesh.normals, axis=-1), 1, atol=1e-6)
 
 
-@pytest.mark.parametrize("maker", ["road", "room"])
+@pytest.mark.parametrize("kind", ["car", "van", "truck"])
+def test_lamps_of_vehicles_reach_into_the_body(kind):
+    for seed in range(6):
+        mesh = build(Thing(kind=kind, seed=seed))
+        for lamp in (HEAD, TAIL):
+            own = np.isin(mesh.material, [number for number, material in enumerate(mesh.palette) if material == lamp])
+            points = mesh.corners[own].reshape(-1, 3)
+            inner_m = np.abs(points[:, 2]).min()
+            for side in (-1, 1):
+                inner = points[(np.sign(points[:, 0]) == side) & (np.abs(np.abs(points[:, 2]) - inner_m) < 1e-6)]
+                assert covered(mesh.corners[~own], inner.mean(0)), (seed, lamp, side)
+
+
+def covered(triangles, point):
+    """Whether a plumb line through a point has some of these triangles above it and below it."""
+    flat = triangles[..., [0, 2]]
+
+    def twice_area(a, b, c):
+        return (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
+
+    a, b, c = flat.transpose(1, 0, 2)
+    weights = np.stack([twice_area(point[[0, 2]], b, c), twice_area(a, point[[0, 2]], c), twice_area(a, b, point[[0, 2]])], -1)
+    whole = weights.sum(-1, keepdims=True)
+    met = ((weights * whole >= 0).all(-1)) & (np.abs(whole[:, 0]) > 1e-12)
+    heights = (weights[met] / whole[met] * triangles[met, :, 1]).sum(-1)
+    return bool((heights > point[1]).any() and (heights < point[1]).any())
+
+
+@pytest.mark.parametrize("maker", sorted(MAKERS))
 def test_a_seed_makes_one_scene_that_survives_a_file(maker, tmp_path):
     scene = find_scene(f"{maker}:3")
     assert scene == find_scene(f"{maker}:3")
@@ -105,5 +134,8 @@ def test_scene_from_a_toml_file(tmp_path):
     path.write_text('name = "lead"\n[[objects]]\nkind = "car"\nmotion = { z_m = 20, speed_mps = 5 }\n')
     scene = load_scene(path, ["camera.focal_px=500", "light.night=true"])
     assert (scene.name, scene.objects[0].motion.speed_mps, scene.camera.focal_px, scene.light.night) == ("lead", 5, 500, True)
+    for name in ("moor:3", "road:x", "road:-1"):
+        with pytest.raises(ConfigError, match=f"no scene '{name}'; expected a TOML file, or road, drive"):
+            find_scene(name)
     with pytest.raises(ConfigError, match="road:3 is drawn by its seed"):
         find_scene("road:3", ["name=x"])

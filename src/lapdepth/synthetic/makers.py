@@ -31,10 +31,14 @@ def find_scene(name: str, changes: list[str] | None = None) -> Scene:
 
     Raises:
         ReadError: There is no such file.
-        ConfigError: The file is not a scene, or the seed is too large.
+        ConfigError: The file is not a scene, the kind is unknown, or the seed is no whole number or too large.
     """
     match = re.fullmatch(rf"({'|'.join(MAKERS)}):(\d+)", name)
     if match is None:
+        if ":" in name and not Path(name).exists():
+            raise ConfigError(
+                f"no scene '{name}'; expected a TOML file, or {', '.join(MAKERS)} with a whole number, such as road:7"
+            )
         return load_scene(Path(name), changes)
     if changes:
         raise ConfigError(f"--set changes a scene's file; {name} is drawn by its seed. Write it to a file first")

@@ -25,6 +25,8 @@ GLASS = Material((0.09, 0.11, 0.12), "flat", gloss=0.9)
 TAIL = Material((0.75, 0.05, 0.04), "flat", gloss=0.3, glow=0.5)
 HEAD = Material((0.92, 0.93, 0.90), "flat", gloss=0.5, glow=0.9)
 PLATE = Material((0.88, 0.87, 0.80), "flat")
+DEEP_M = 0.3
+"""How deep lamps and bumpers are, most of it inside the body."""
 
 LOWER: Profile = ((-0.5, 0.24), (-0.5, 0.46), (-0.485, 0.60), (0.27, 0.62), (0.44, 0.53), (0.49, 0.44), (0.5, 0.24),
                   (0.47, 0.14), (-0.46, 0.14))  # fmt: skip
@@ -56,7 +58,7 @@ def car(thing: Thing) -> Mesh:
             slab = _side(bar, (0.02, height, length), paint, 0.0, 0)
             parts.append(moved(slab, (x * width * 0.985, 0, 0)))
     parts += _wheels(width, height * 0.22, length, (0.31, -0.31))
-    parts += _ends(width, height, length, 0.5)
+    parts += _ends(width, height, length, 0.5, 0.45)
     return join(parts)
 
 
@@ -77,7 +79,7 @@ def van(thing: Thing) -> Mesh:
         box((width * 0.35, height * 0.26, 0.02), GLASS, (-width * 0.22, height * 0.6, -length / 2)),
         box((0.02, height * 0.8, 0.02), BLACK, (0, height * 0.15, -length / 2)),
     ]
-    return join([*parts, *_wheels(width, 0.34, length, (0.32, -0.30)), *_ends(width, height, length, 0.34)])
+    return join([*parts, *_wheels(width, 0.34, length, (0.32, -0.30)), *_ends(width, height, length, 0.34, 0.37)])
 
 
 def truck(thing: Thing) -> Mesh:
@@ -98,10 +100,10 @@ def truck(thing: Thing) -> Mesh:
         box((width, height - bed, 0.96 * length - cab_long), cargo, (0, bed, -0.02 * length - cab_long / 2)),
         box((0.05, height - bed - 0.1, 0.03), BLACK, (0, bed + 0.05, -length / 2)),
         box((width * 0.8, 0.25, length - 0.8), BLACK, (0, bed - 0.28, -0.2)),
-        box((width * 0.95, 0.12, 0.08), METAL, (0, 0.5, -length / 2 + 0.04)),
+        box((width * 0.95, 0.40, DEEP_M), METAL, (0, 0.5, (DEEP_M - length) / 2)),
     ]
     parts += _wheels(width, 0.5, length, (0.36, -0.22, -0.36))
-    return join([*parts, *_ends(width, height, length, 0.2)])
+    return join([*parts, *_ends(width, height, length, 0.2, 0.215)])
 
 
 def motorcycle(thing: Thing) -> Mesh:
@@ -147,15 +149,18 @@ def _wheels(width: float, radius: float, length: float, axles: Sequence[float]) 
     return parts
 
 
-def _ends(width: float, height: float, length: float, up: float) -> list[Mesh]:
-    """Lamps, plates and bumpers; `up` is the lamps' height as a share."""
-    y, back, front = up * height, -length / 2, length / 2
-    parts = [box((width * 0.9, 0.18, 0.06), BLACK, (0, 0.17 * height if height < 2 else 0.35, z)) for z in (back, front)]
-    for x in (-0.4 * width, 0.4 * width):
-        parts.append(box((0.16 * width, 0.14, 0.05), TAIL, (x, y, back + 0.005)))
-        parts.append(box((0.17 * width, 0.13, 0.06), HEAD, (x, y - 0.07, front - 0.03)))
-    parts += [
-        box((0.5, 0.11, 0.03), PLATE, (0, max(0.33 * height, 0.4) if height < 2 else 0.62, z))
-        for z in (back - 0.015, front + 0.01)
-    ]
+def _ends(width: float, height: float, length: float, tail_up: float, head_up: float) -> list[Mesh]:
+    """Lamps, plates and bumpers; `tail_up` is where tail lamps begin and `head_up` where headlights end, in shares of the height.
+
+    Lamps and bumpers reach into the body, so that none hangs in the air before its rounded corners.
+    """
+    parts = []
+    for end in (-1, 1):
+        bumper_m = 0.17 * height if height < 2 else 0.35
+        parts.append(box((width * 0.9, 0.18, DEEP_M), BLACK, (0, bumper_m, end * (length / 2 + 0.03 - DEEP_M / 2))))
+        for x in (-0.4 * width, 0.4 * width):
+            size, material, up = (0.17, HEAD, head_up * height - 0.13) if end > 0 else (0.16, TAIL, tail_up * height)
+            parts.append(box((size * width, 0.13, DEEP_M), material, (x, up, end * (length / 2 + 0.01 - DEEP_M / 2))))
+        plate_m = max(0.33 * height, 0.4) if height < 2 else 0.62
+        parts.append(box((0.5, 0.11, 0.03), PLATE, (0, plate_m, end * (length / 2 + 0.015))))
     return parts
