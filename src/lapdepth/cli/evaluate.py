@@ -184,6 +184,7 @@ def _score(
 ) -> Evaluation:
     """Score the pictures that are this process's, every `own.count`-th, and add up what all scored."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import track
 
     from lapdepth.cli.progress import printable
@@ -194,7 +195,8 @@ def _score(
     places = range(own.rank, len(rows), own.count)
     console = Console(stderr=True)
     hidden = own.rank > 0 or not console.is_terminal
-    shown = track((rows[i] for i in places), printable(what), len(places), console=console, transient=True, disable=hidden)
+    mine = (rows[i] for i in places)
+    shown = track(mine, escape(printable(what)), len(places), console=console, transient=True, disable=hidden)
     samples = predict.samples(shown) if isinstance(predict, SavedPredictions) else map(load_sample, shown)
     part = evaluate_part(predict, zip(places, samples, strict=True), rules, cap_m, gallery)
     return summed(own.gather(part), rules, cap_m)
