@@ -27,8 +27,9 @@ ROWS = {
 }
 """Row of each package, from the bottom. Packages on one row do not import each other, files on rows 0 and 1 may."""
 
-RENDERER = {f"synthetic/{name}.py" for name in ("raster", "world", "noise", "textures", "shading", "light", "render", "dataset")}
-TORCH = {"model", "training", "export", "data/loader.py", "inference/torch_engine.py"} | RENDERER
+RENDERER_FILES = ("raster", "world", "noise", "textures", "shading", "light", "film", "render", "dataset")
+RENDERER = {f"synthetic/{name}.py" for name in RENDERER_FILES}
+TORCH = {"model", "training", "export", "data/loader.py", "inference/torch_engine.py", "benchmark/large.py"} | RENDERER
 """Where PyTorch may be imported at the head of a file; `export/` and others import it only when they run."""
 
 ONE_FILE = {
@@ -36,6 +37,8 @@ ONE_FILE = {
     "openvino": "inference/openvino_engine.py",
     "h5py": "data/nyu.py",
     "huggingface_hub": "zoo.py",
+    "pyarrow": "io/store.py",
+    "ray": "inference/cluster.py",
     "rich": None,
     "typer": None,
 }

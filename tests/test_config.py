@@ -164,6 +164,27 @@ def test_change_makes_the_table_it_needs(tmp_path):
     assert read_outer(toml(tmp_path, "steps = 3"), ["inner.rate=2.0"]).inner.rate == 2
 
 
+def test_change_of_an_entry_of_a_list(tmp_path):
+    path = toml(tmp_path, "[[groups]]\nname = 'a'\n[[groups]]\nname = 'b'\n[[groups.sources]]\nfold = 1\n")
+    groups = read_toml(path, ["groups.1.sources.0.fold=2", "groups.0.batch=4"])["groups"]
+    assert groups == [{"name": "a", "batch": 4}, {"name": "b", "sources": [{"fold": 2}]}]
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("groups.2.name=c", "'2' is none of 0 to 1"),
+        ("groups.name=c", "'name' is an entry of a list"),
+        ("groups.first.name=c", "'first' is none of 0 to 1"),
+        ("groups.0=c", "'0' is an entry of a list; name one of its keys, such as 0.KEY"),
+    ],
+)
+def test_wrong_change_of_a_list(tmp_path, change, match):
+    path = toml(tmp_path, "[[groups]]\nname = 'a'\n[[groups]]\nname = 'b'\n")
+    with pytest.raises(ConfigError, match=match):
+        read_toml(path, [change])
+
+
 @pytest.mark.parametrize(
     ("text", "changes", "match"),
     [

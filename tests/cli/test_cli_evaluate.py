@@ -10,7 +10,7 @@ from inference.fake_engine import FakeEngine, noise
 from lapdepth.evaluation.metrics import METRICS
 
 HEADER = "image,depth,units_per_metre,fx_px,fy_px,cx_px,cy_px,split,scene\n"
-KEYS = {"model", "protocol", "cap_m", "flip", "images", "metrics", "by_distance", "confidence", "per_image"}
+KEYS = {"model", "engine", "protocol", "cap_m", "flip", "images", "metrics", "by_distance", "confidence", "per_image"}
 
 
 def add(folder, name, metres, split="test", scene="", focal_px=100, size=(96, 128)):

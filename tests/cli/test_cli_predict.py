@@ -30,6 +30,33 @@ def error_of(done):
 # --- what is predicted
 
 
+@pytest.mark.parametrize(("sky", "beyond_m"), [("invalid", 0), ("far", 33)])
+def test_sky(run, use_engine, pictures, out, sky, beyond_m):
+    use_engine(FakeEngine(by_column, far_m=33.0))
+    done = run("predict", pictures, "--output", out, "--format", "png16", "--sky", sky, *FOCAL)
+    assert (done.code, done.err) == (0, "")
+    depth_m, _ = read_png16(out / "a_depth.png")
+    assert set(depth_m[:, 66:].flat) == {beyond_m}
+    assert (depth_m[:, :62] > 0).all()
+    notes = json.loads((out / "a.json").read_text())
+    assert (notes["sky"], notes["sky_share"] > 0.4, notes["range_max_m"]) == (sky, True, 33)
+    other = "invalid" if sky == "far" else "far"
+    assert (
+        "were there already"
+        in run("predict", pictures, "--output", out, "--format", "png16", "--sky", sky, "--resume", *FOCAL).out
+    )
+    again = run("predict", pictures, "--output", out, "--format", "png16", "--sky", other, "--resume", *FOCAL)
+    assert again.out == f"3 of 3 pictures written to {out}\n"
+
+
+def test_an_unknown_kind_of_sky(run, engine, pictures, out):
+    done = run("predict", pictures, "--output", out, "--sky", "blue")
+    assert done.code != 0
+    assert "Traceback" not in done.err
+    assert "blue" in done.err
+    assert not out.exists()
+
+
 def test_files(run, engine, pictures, out, cwd):
     done = run("predict", pictures / "a.png", pictures / "b.jpg", "--output", out, *FOCAL)
     assert (done.code, done.out, done.err) == (0, f"2 of 2 pictures written to {out}\n", "")
@@ -83,6 +110,27 @@ def test_results_are_replaced_by_a_second_run(run, engine, pictures, out):
     assert names(out) == ["a.json", "a_color.png", "a_depth.png"]
 
 
+def test_resume_leaves_out_what_is_done(run, engine, pictures, out):
+    assert run("predict", pictures / "a.png", "--output", out, *FOCAL).code == 0
+    done = run("predict", pictures / "a.png", pictures / "b.jpg", "--output", out, "--resume", *FOCAL)
+    assert (done.code, done.out) == (0, f"1 of 2 pictures written to {out}, 1 were there already\n")
+    assert len(engine.seen) == 2
+    (out / "b_color.png").unlink()
+    done = run("predict", pictures / "a.png", pictures / "b.jpg", "--output", out, "--resume", *FOCAL)
+    assert (done.code, done.out) == (0, f"1 of 2 pictures written to {out}, 1 were there already\n")
+    assert (out / "b_color.png").exists()
+
+
+def test_workers_are_for_a_cluster(run, engine, pictures, out):
+    assert "--workers is for --cluster" in error_of(run("predict", pictures, "--output", out, "--workers", 2))
+
+
+def test_cluster_without_the_extra(run, engine, pictures, out, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert "needs the 'ray' extra" in error_of(run("predict", pictures, "--output", out, "--cluster", "ray"))
+    assert not out.exists()
+
+
 # --- what is written
 
 
@@ -134,6 +182,8 @@ def test_sidecar(run, engine, pictures, out):
         "focal_px": 100.0,
         "focal_source": "option",
         "metres_follow_focal": True,
+        "sky": "invalid",
+        "sky_share": 0.0,
         "valid_share": 1.0,
         "model": "fake",
         "model_licence": "free",

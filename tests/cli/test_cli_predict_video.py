@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from inference.fake_engine import FakeEngine
+from inference.fake_engine import FakeEngine, by_column
 from lapdepth.errors import ReadError
 from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.inference.video import predict_video
@@ -76,6 +76,20 @@ def test_sixteen_bit_frames_on_demand(run, engine, clip, out):
     assert json.loads((out / "drive.json").read_text())["png_units_per_metre"] == 256
 
 
+@pytest.mark.parametrize("steady", [(), ("--steady",)])
+@pytest.mark.parametrize(("sky", "beyond_m"), [("invalid", 0), ("far", 66)])
+def test_sky_of_a_video(run, use_engine, clip, out, sky, beyond_m, steady):
+    use_engine(FakeEngine(by_column, far_m=33.0))  # a camera of 50 px; here it is twice the focal length at half the size
+    assert run("predict", clip, "--output", out, "--format", "png16", "--sky", sky, *steady, "--focal-px", 200).code == 0
+    depth_m = read_png16(out / "drive_depth" / "000005.png")[0]
+    assert set(depth_m[:, 66:].flat) == {beyond_m}
+    assert (depth_m[:, :60] > 0).all()
+    assert depth_m.max() <= 66
+    notes = json.loads((out / "drive.json").read_text())
+    assert notes["sky"] == sky
+    assert "sky_share" not in notes
+
+
 def test_uneven_times_and_odd_sides_are_kept(predict, tmp_path):
     assert predict_video(source(made()), predict, tmp_path / "a") == 4
     assert [time_s for _, time_s in times(tmp_path / "a_times.csv")] == TIMES_S
@@ -123,6 +137,9 @@ def test_a_frame_that_does_not_fit_leaves_no_half_file(run, engine, clip, out):
     [
         (("drive.mp4", "a.png"), "given together"),
         (("drive.mp4", "--camera", 0), "given together"),
+        (("a.png", "--steady"), "--steady is for videos"),
+        (("drive.mp4", "--resume"), "are for pictures"),
+        (("drive.mp4", "--cluster", "ray"), "are for pictures"),
         (("drive.mp4", "--format", "npz"), "format 'npz' is for pictures"),
         (("drive.mp4", "--range", 5, 2), "near_m must be smaller"),
         (("drive.mp4", "--range", 0, 2), "near_m is 0"),

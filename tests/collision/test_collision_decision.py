@@ -41,7 +41,7 @@ def test_times_of_the_ncap_test_with_a_braking_lead():
 
 @pytest.mark.parametrize(
     ("gap", "ego", "lead", "lead_mps2"),
-    [(60, 20, 0, 0), (60, 20, 0, -3), (30, 20, 10, 0), (30, 20, 18, -2), (30, 20, 20, -6), (25, 14, 10, -5)],
+    [(60, 20, 0, 0), (60, 20, 0, -3), (30, 20, 10, 0), (30, 20, 18, -2), (30, 20, 20, -6), (25, 14, 10, -5), (40, 14, 6, -5.5)],
 )
 def test_required_deceleration_just_avoids(gap, ego, lead, lead_mps2):
     """Driven in small steps, braking as required comes within a hand of the lead, and never into it."""
@@ -101,6 +101,17 @@ def test_uncertain_speed_waits():
     assert level(50, 20, 3, std=(1, 12.0, 1)) is Level.CLEAR
 
 
+def test_braking_counts_less_what_noise_makes_of_it():
+    """A lead that seems to brake with 4 m/s2 where noise alone makes 3 of it."""
+    known = (np.array([30.0, 18.0, -4.0]), np.eye(3) * 1e-4, 20.0, 0.0, SETTINGS)
+    sure, doubtful = assess(*known), assess(*known, wander_mps2=3.0)
+    softer = assess(np.array([30.0, 18.0, -4 + 3 * SETTINGS.wander_sigmas]), *known[1:])
+    assert doubtful.required_mps2 == pytest.approx(softer.required_mps2)
+    assert doubtful.ttc_braking_s > sure.ttc_braking_s
+    speeds_up = (np.array([30.0, 18.0, 1.0]), *known[1:])
+    assert assess(*speeds_up, wander_mps2=3.0) == assess(*speeds_up)
+
+
 def test_bounds_of_the_time_to_collision():
     threat = assess(np.array([40.0, 0, 0]), np.diag([1e-6, 2.0**2, 1e-6]), 20.0, 0.0, SETTINGS)
     assert (threat.ttc_low_s, threat.ttc_s, threat.ttc_high_s) == pytest.approx((40 / 22, 2.0, 40 / 18), rel=1e-3)
@@ -124,6 +135,11 @@ C, W = Level.CLEAR, Level.WARNING
 
 def test_three_frames_on():
     assert levels([W, W, C, W, W, W, W]) == [C, C, C, C, C, W, W]
+
+
+def test_three_frames_of_a_fast_camera_are_not_enough():
+    assert levels([W] * 5, step_s=0.04) == [C] * 5
+    assert levels([W] * 6, step_s=0.04)[-1] is W
 
 
 def test_eight_tenths_of_a_second_off():

@@ -1,6 +1,7 @@
-"""The score of a real drive: on a made-up one whose every range is known, and on truths that are known by hand."""
+"""The scripts that play recordings: on made-up drives whose every range is known, and on truths that are known by hand."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from lapdepth.collision.frame import FrameResult, Level
 from lapdepth.collision.settings import PathSettings, warner_settings
 from lapdepth.data.manifest import Row, write_manifest
 from lapdepth.errors import ConfigError
+from lapdepth.io.video import VideoFrame
 
 
-def load():
-    path = Path(__file__).parents[2] / "scripts" / "score_lead_car.py"
+def load(name):
+    path = Path(__file__).parents[2] / "scripts" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # a dataclass looks its module up
@@ -24,7 +26,7 @@ def load():
     return module
 
 
-scoring = load()
+scoring, playing, timing = load("score_lead_car"), load("play_guesses"), load("time_warning")
 
 
 class Depth:
@@ -36,7 +38,7 @@ class Depth:
     def __init__(self, depths):
         self.left = list(depths)
 
-    def __call__(self, rgb, focal_px):
+    def __call__(self, image, /, *, focal_px):
         class Result:
             depth_m = self.left.pop(0)
             valid = depth_m < 120
@@ -88,3 +90,21 @@ def test_alerts_are_counted_as_they_begin_and_bad_input_as_degraded():
     assert (found.alerts, found.degraded, found.leads) == (2, 1, 0)
     assert "no frame to judge" in found.lines()[1]
     assert "degraded 1 of 6 frames (17%)" in found.lines()
+
+
+def test_guesses_share_one_prediction_and_count_alerts(monkeypatch):
+    """Towards a car that stands every guess alerts that has a speed or none; each frame is predicted once for a focal length."""
+    monkeypatch.setattr(playing, "SPEEDS_MPS", (None, 20.0))
+    monkeypatch.setattr(playing, "HEIGHTS_M", (None, HEIGHT_M))
+    rng = np.random.default_rng(0)
+    depths = [board(road(), 70 - 2.0 * i) for i in range(32)]
+    frames = [VideoFrame(i / 10, rng.integers(0, 256, (*depths[0].shape, 3), dtype=np.uint8)) for i in range(32)]
+    found = list(playing.play(frames, Depth(depths), CAMERA.fx_px))  # a second prediction of a frame would find no depth
+    assert [(speed, height) for speed, height, _ in found] == [(None, None), (20.0, None), (None, HEIGHT_M), (20.0, HEIGHT_M)]
+    assert all(len(alerts) == 1 and alerts[0].reason for _, _, alerts in found)
+
+
+def test_cost_of_the_warning_is_printed(monkeypatch, capsys):
+    monkeypatch.setattr(timing, "PICTURE_CAMERA", CAMERA)
+    timing.main(1)
+    assert re.search(r"warning stage: [0-9.]+ ms of processor time a frame of 320x96", capsys.readouterr().out)

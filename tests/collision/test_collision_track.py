@@ -8,7 +8,7 @@ import pytest
 
 from lapdepth.cli.main import main
 from lapdepth.collision.frame import FrameResult, Level
-from lapdepth.collision.proving.campaign import campaign, choose, drive
+from lapdepth.collision.proving.campaign import Setup, campaign, choose, drive
 from lapdepth.collision.proving.following import follow_ordinarily
 from lapdepth.collision.proving.loop import Run, Step, run
 from lapdepth.collision.proving.measures import rows
@@ -133,7 +133,7 @@ def test_choose():
 
 
 def test_summary_survives_json():
-    kept = drive("exact", ("plate", 0))
+    kept = drive(Setup("exact"), ("plate", 0))
     assert kept.trace
     assert Summary.from_json(kept.to_json()) == kept
 
@@ -145,12 +145,12 @@ def test_following_raises_no_alert():
 def test_campaign_goes_on_after_an_interruption(tmp_path):
     log = tmp_path / "runs.jsonl"
     log.write_text(summary(scenario="plate", seed=0, alerts=7).to_json() + "\n" + '{"scenario": "pla')
-    done = list(campaign(["plate"], "exact", 1, log, 1))
+    done = list(campaign(["plate"], Setup("exact"), 1, log, 1))
     assert [one.alerts for one in done] == [7]  # not driven again
     assert log.read_text().count("\n") == 1
     log.write_text("not JSON\n")
     with pytest.raises(ReadError, match="remove it"):
-        list(campaign(["plate"], "exact", 1, log, 1))
+        list(campaign(["plate"], Setup("exact"), 1, log, 1))
 
 
 def test_command(tmp_path, monkeypatch, capsys):

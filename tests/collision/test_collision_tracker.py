@@ -83,6 +83,37 @@ def test_confirmation(seen, confirmed):
     assert tracks[0].confirmed(SETTINGS) is confirmed
 
 
+def test_an_alert_needs_steady_sightings():
+    settings = SETTINGS
+    assert not followed([45.0] * 8, 0.0)[0].sure(settings)
+    assert followed([45.0] * 11, 0.0)[0].sure(settings)
+    assert not followed([45.0, 45.0, None] * 10, 0.0)[0].sure(settings)
+    assert followed([12.0] * 5, 0.0)[0].sure(settings)  # near, there is no time
+
+
+def test_wandering_of_a_fast_camera_is_no_braking():
+    """A heap at 45 m that wanders by 4 % within a second, at 25 frames a second: neighbours hardly differ, yet it is noise."""
+    rng, wandering = np.random.default_rng(3), [0.0]
+    for _ in range(149):
+        wandering.append(0.96 * wandering[-1] + float(rng.normal(0, 0.04 * np.sqrt(1 - 0.96**2))))
+    slow = [followed(45 * np.exp(wandering[: n + 1]), 20.0, step_s=0.04)[0].state[2] for n in range(60, 150, 5)]
+    assert min(slow) > -4
+
+
+def test_noise_alone_is_told_from_what_may_yet_happen():
+    times = np.arange(60) * 0.1
+    quiet = followed(40 - 0.01 * times, 20.0)[0]
+    loud = followed((40 - 0.01 * times) * np.exp(np.random.default_rng(0).normal(0, 0.02, 60)), 20.0)[0]
+    assert quiet.noise[2, 2] < 0.6 * loud.noise[2, 2]
+    assert loud.noise[2, 2] < loud.covariance[2, 2]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_sighting_that_is_off_does_not_replace_the_track(seed):
+    off = np.exp(np.random.default_rng(seed).normal(0, 0.04, 60))
+    assert [track.born_s for track in followed((40 - 0.01 * np.arange(60) * 0.1) * off, 20.0)][:1] == [0.0]
+
+
 def test_lost_track_is_dropped_after_half_a_second():
     assert len(followed([20, 20, 20] + [None] * 5, 0.0)) == 1
     assert followed([20, 20, 20] + [None] * 6, 0.0) == []

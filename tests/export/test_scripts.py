@@ -23,7 +23,7 @@ from lapdepth.model.network import build_network  # noqa: E402
 from lapdepth.training import loop  # noqa: E402
 from lapdepth.training.config import load_train_config  # noqa: E402
 from lapdepth.training.loop import make_sources, train  # noqa: E402
-from model.designs import DEFAULT_TOML, build  # noqa: E402
+from model.designs import DEFAULT_TOML, build, soften  # noqa: E402
 from training.runs import logged, make_run, run_settings  # noqa: E402
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -44,6 +44,8 @@ def packaging(tmp_path, monkeypatch):
     monkeypatch.setattr(
         module, "export_onnx", lambda network, path, compact: path.write_bytes(network.config.name.encode()) and 1e-6
     )
+    monkeypatch.setattr(module, "share_weights", lambda onnx_file, weights_file: 0)
+    monkeypatch.setattr(module, "compare_with_torch", lambda network, path: 1e-6)
     save_model(build("shallow"), tmp_path / "weights" / "default")
     (tmp_path / "weights" / "default" / "model.onnx").write_bytes(b"shallow")
     (tmp_path / "weights" / "default" / "LICENSE").write_text("CC0")
@@ -82,6 +84,37 @@ def test_packaging_a_model_that_exports_wrongly_replaces_nothing(packaging, tmp_
     with pytest.raises(ModelError, match="the export differs"):
         packaging.package(tmp_path / "trained", "default")
     assert contents(tmp_path / "weights") == before
+
+
+def test_packaging_what_differs_once_packed_replaces_nothing(packaging, tmp_path, monkeypatch):
+    before = contents(tmp_path / "weights")
+    monkeypatch.setattr(packaging, "compare_with_torch", lambda network, path: float("nan"))
+    with pytest.raises(SystemExit, match="the packed model differs from PyTorch by nan"):
+        packaging.package(tmp_path / "trained", "default")
+    assert contents(tmp_path / "weights") == before
+
+
+@pytest.mark.slow
+def test_weights_that_both_files_hold_are_stored_once(tmp_path):
+    module = script("package_model")
+    network = soften(build("small"))
+    module.absorb_norms(network.encoder)
+    save_model(network, tmp_path, half=True)
+    network = load_model(tmp_path)
+    onnx_file, weights_file = tmp_path / "model.onnx", tmp_path / "model.safetensors"
+    module.export_onnx(network, onnx_file, compact=True)
+    before = onnx_file.stat().st_size
+    convolutions = sum(
+        tensor.numel() * 2 for tensor in network.state_dict().values() if tensor.ndim == 4 and tensor.numel() >= 256
+    )
+    assert module.share_weights(onnx_file, weights_file) > 10
+    assert before - onnx_file.stat().st_size > 0.9 * convolutions
+    assert module.compare_with_torch(network, onnx_file) < 1e-4
+    # What runs is read from the other file: other weights there, another depth.
+    data = bytearray(weights_file.read_bytes())
+    data[-2000:] = bytes(2000)
+    weights_file.write_bytes(data)
+    assert not module.compare_with_torch(network, onnx_file) < 1e-4
 
 
 class SeenError(Exception):
@@ -192,7 +225,7 @@ def test_an_unknown_group_is_refused(crossing, tmp_path):
 
 
 def test_folds_of_the_shipped_configuration_leave_rooms_as_they_are(crossing):
-    config = load_train_config(DEFAULT_TOML)
+    config = load_train_config(DEFAULT_TOML, ["groups.0.sources.0.fold=2", "groups.0.sources.0.folds=5"])
     (rooms,) = (group for group in config.groups if group.name == "rooms")
     nyu, roads = Path("nyu_labeled_train/manifest.csv"), {source.manifest for source in config.groups[-1].sources}
     for fold in range(3):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lapdepth.errors import InputError, OutputError
-from lapdepth.io.color import INVALID_RGB, color_range, colorize, compare, write_picture
+from lapdepth.io.color import INVALID_RGB, color_codes, color_range, colorize, compare, write_codes, write_picture
 
 
 def names(folder):
@@ -129,6 +129,14 @@ def test_write_picture(tmp_path):
         read = cv2.imread(str(tmp_path / name))[..., ::-1].astype(int)
         assert np.abs(read - rgb).max() <= error
     assert names(tmp_path) == ["a.JPG", "a.jpeg", "a.png"]
+
+
+def test_written_codes_are_the_pixels_of_the_colours(tmp_path):
+    depth_m, valid = ramp()
+    valid[3, 3:9] = False
+    write_codes(tmp_path / "a.png", color_codes(depth_m, valid, 2, 50))
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "a.png"))[..., ::-1], colorize(depth_m, valid, 2, 50))
+    assert (color_codes(depth_m, valid, 2, 50) == 0).sum() == 6
 
 
 def test_write_picture_refuses(tmp_path):

@@ -118,6 +118,16 @@ def test_pre_up_doubles_between_activation_and_convolution():
     np.testing.assert_allclose(block(x)[0].detach(), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_pre_up_may_convolve_before_it_doubles():
+    torch.manual_seed(0)
+    block = BlockFactory("gn", "elu", gain=False, convolve_first=True).pre_up(16, 2).eval()
+    x = picture(1, 4, 12)[:, :1].repeat(1, 16, 1, 1) * torch.linspace(-1, 1, 16).view(1, 16, 1, 1)
+    activated = F.elu(F.group_norm(x, 1))[0].double().numpy()
+    small = convolved(activated, standardised(block.conv.weight.detach().numpy()), 1)
+    expected = F.interpolate(torch.from_numpy(small)[None], scale_factor=2, mode="bilinear")[0]
+    np.testing.assert_allclose(block(x)[0].detach(), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_doubling_is_bilinear_between_pixel_centres():
     # By hand: weights 3/4 and 1/4, edges repeated.
     row = torch.tensor([0.0, 4.0, 8.0]).view(1, 1, 1, 3)

@@ -177,3 +177,25 @@ def test_pretrained_weights_that_do_not_fit_are_refused():
         check_pretrained_parts(encoder, {k: v for k, v in weights.items() if k != "layer3.1.bn2.bias"})
     with pytest.raises(ConfigError, match=r"shape \(64,\) for 'body\.conv1\.weight'"):
         check_pretrained_parts(encoder, weights | {"conv1.weight": torch.zeros(64)})
+
+
+@pytest.mark.parametrize(
+    ("name", "last", "first"),
+    [("efficientnet_lite0", "blocks.1.1.conv_pwl", "blocks.2.0.conv_pw"), ("resnet18", "layer1.1.conv2", "layer2.0.conv1")],
+)
+def test_early_freeze_holds_norms_and_all_up_to_stride_four(name, last, first):
+    encoder = on_meta(name)
+    encoder.freeze("early")
+    norms = {key for key, module in encoder.named_modules() if isinstance(module, _BatchNorm)}
+    convolutions = [key.removesuffix(".weight") for key, p in encoder.named_parameters() if p.ndim == 4]
+    free = [key for key in convolutions if f"{key}.weight" in trainable(encoder)]
+    assert convolutions[convolutions.index(free[0]) - 1] == f"body.{last}"
+    assert free == convolutions[convolutions.index(f"body.{first}") :]
+    assert not {name.rpartition(".")[0] for name in trainable(encoder)} & norms
+    encoder.train()
+    assert not any(module.training for module in encoder.modules() if isinstance(module, _BatchNorm))
+
+
+def test_early_freeze_of_an_encoder_without_that_order_is_refused():
+    with pytest.raises(ConfigError, match="freeze 'early' needs"):
+        on_meta("densenet161").freeze("early")

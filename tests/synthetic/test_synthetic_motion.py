@@ -9,7 +9,7 @@ from pydantic import ValidationError
 pytest.importorskip("torch", reason="the renderer needs the torch extra")
 
 from lapdepth.errors import ConfigError
-from lapdepth.synthetic.motion import camera_pose, object_pose, place_at, road_place, travelled
+from lapdepth.synthetic.motion import camera_pose, object_pose, place_at, road_place, travelled, walked_m
 from lapdepth.synthetic.render import Renderer
 from lapdepth.synthetic.scene import Arc, Camera, Ground, Key, Leg, Motion, Road, Scene, Thing, load_scene
 
@@ -127,3 +127,33 @@ def test_scene_is_frozen_and_the_same_from_its_own_json():
     with pytest.raises(ValidationError):
         scene.seed = 3
     assert Scene.model_validate_json(scene.model_dump_json()) == scene
+
+
+def test_walkers_feet_stay_on_the_ground_and_swing():
+    """Over a stride the lowest point of somebody who walks keeps to the ground, and its legs swing."""
+    thing = Thing(kind="pedestrian", size_m=(0.5, 1.8, 0.5), motion=Motion(speed_mps=1.5))
+    renderer = Renderer(Scene(objects=(thing,)))
+    world = renderer.world
+    owner, corners = world.owner.numpy(), world.corners.numpy()
+    mine, left_foot = world.instance.numpy()[owner] == 2, owner == 3
+    ahead = []
+    for time_s in np.linspace(0, 1, 21):
+        poses = renderer._poses(float(time_s)).numpy()
+        points = np.einsum("fij,fcj->fci", poses[owner][:, :3, :3], corners) + poses[owner][:, None, :3, 3]
+        up = -points[..., 1]
+        assert abs(up[mine].min()) < 0.035
+        assert up[mine].max() == pytest.approx(1.8, abs=0.06)
+        ahead.append(points[left_foot][..., 2].mean() - 1.5 * time_s)
+    assert np.ptp(ahead) > 0.3  # the knee
+
+
+def test_who_stands_has_no_limbs_of_their_own():
+    standing = Renderer(Scene(objects=(Thing(kind="pedestrian"),))).world
+    assert not standing.walkers
+    assert standing.instance.tolist() == [1, 2]
+
+
+def test_distance_walked_through_keys():
+    motion = Motion(keys=(Key(time_s=0), Key(time_s=2, x_m=3, z_m=4), Key(time_s=3, x_m=3, z_m=5)))
+    assert [walked_m(motion, time_s) for time_s in (-1, 1, 2.5, 9)] == pytest.approx([0, 2.5, 5.5, 6])
+    assert walked_m(Motion(speed_mps=2), 3) == pytest.approx(6)

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import re
+import tomllib
 
 import pytest
 
@@ -120,14 +122,46 @@ def test_a_file_as_written(path):
     assert config.optimizer == OptimizerSettings()
 
 
-def test_the_shipped_configuration_is_valid():
-    config = read(DEFAULT_TOML)
-    assert config.model.levels == 6
+@pytest.mark.parametrize("name", ["default", "open"])
+def test_a_shipped_configuration_is_valid(name):
+    config = read(DEFAULT_TOML.with_name(f"{name}.toml"))
+    assert (config.model.name, config.model.levels) == (name, 6)
     assert [group.name for group in config.groups] == ["rooms", "roads"]
     assert all(group.trains_at(step) for group in config.groups for step in (0, config.steps - 1))
-    # What it is measured on is left out to the end.
+
+
+def test_both_shipped_models_are_of_one_architecture():
+    default, free = (read(DEFAULT_TOML.with_name(f"{name}.toml")).model for name in ("default", "open"))
+    own = {"name", "licence", "error_scale"}
+    assert default.model_dump(exclude=own) == free.model_dump(exclude=own)
+
+
+def test_what_the_default_is_measured_on_can_be_left_out_as_its_file_says():
+    head = re.search(r"# Held out:.*?\n# [A-Z]", DEFAULT_TOML.read_text(encoding="utf-8"), re.DOTALL)[0]
+    config = load_train_config(DEFAULT_TOML, re.findall(r"--set (\S+)", head))
     nyu, kitti = config.groups[0].sources[0], config.groups[1].sources[0]
-    assert ((nyu.fold, nyu.folds), kitti.split) == ((2, 5), "train")
+    assert (nyu.manifest.parts[0], nyu.fold, nyu.folds) == ("nyu_labeled_train", 2, 5)
+    assert (kitti.manifest.parts[0], kitti.split) == ("kitti_stereo_2015", "train")
+
+
+def test_the_open_model_is_trained_on_nothing_that_forbids_commercial_use():
+    config = read(DEFAULT_TOML.with_name("open.toml"))
+    sources = {source.manifest.parts[0] for group in config.groups for source in group.sources}
+    assert sources == {"indoor_permissive", "rendered_rooms", "rendered_roads"}
+
+
+@pytest.mark.parametrize(("first", "second"), [("default", "default-real"), ("open", "open-more")])
+def test_the_second_part_of_a_recipe_goes_on_with_the_model_of_the_first(first, second):
+    begun = read(DEFAULT_TOML.with_name(f"{first}.toml"))
+    path = DEFAULT_TOML.with_name(f"{second}.toml")
+    assert tomllib.loads(path.read_text(encoding="utf-8"))["start_from"] == f"{begun.output}/model"
+    config = load_train_config(path, [f"start_from={first}"])
+    own = {"provenance", "error_scale"}
+    assert config.model.model_dump(exclude=own) == begun.model.model_dump(exclude=own)
+    sources = [{source.manifest for group in one.groups for source in group.sources} for one in (begun, config)]
+    assert sources[0] <= sources[1]
+    forbidden = {"nyu_labeled_train", "kitti_stereo_2015", "kitti_more", "rendered_odometry_00"}
+    assert first == "default" or not forbidden & {manifest.parts[0] for manifest in sources[1]}
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,9 @@ import importlib.util
 import os
 import platform
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +19,14 @@ import numpy as np
 
 from lapdepth.camera import FloatArray
 from lapdepth.inference.engine import Engine, EngineName, open_engine
-from lapdepth.zoo import find_model
+from lapdepth.inference.ranking import remember
+from lapdepth.zoo import ONNX_FILE, find_model
+
+Action = Callable[[], FloatArray]
+Score = Callable[[Engine], tuple[float, float]]
 
 PRODUCT_SIDE = 2048
 """Of the matrices whose product measures the machine's peak."""
-LARGE = "resnext101_32x8d.tv_in1k"
 REFERENCE = "torch eager"
 
 
@@ -42,7 +43,11 @@ class Row:
         pictures_per_s: The same the other way round.
         times_eager: How many times as fast as plain PyTorch in the same run; `None` without PyTorch.
         share_of_peak: Of the machine's measured peak in float32; `None` where the multiply-adds are not known (without PyTorch).
-            8-bit rows may be above 1.
+            8-bit and half-precision rows may be above 1.
+        change: Mean of abs(log(depth / depth of plain PyTorch)) on the picture timed: 0.01 is 1 % of the depth; `None` without
+            PyTorch.
+        abs_rel: On the pictures with measured depth that were given; `None` where none were.
+        delta1: The same.
     """
 
     model: str
@@ -53,13 +58,21 @@ class Row:
     pictures_per_s: float
     times_eager: float | None
     share_of_peak: float | None
+    change: float | None
+    abs_rel: float | None = None
+    delta1: float | None = None
 
 
 def interleaved(actions: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each action, the actions taking turns; two turns before warm up."""
+    """Median seconds of each action, the actions taking turns; two turns before warm up.
+
+    In its turn each action runs twice, and the second time counts: by then threads of the one before, which wait for more
+    work by spinning, have gone to sleep, and the caches hold what a program that runs nothing else would find in them.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in actions}
     for turn in range(repeats + 2):
         for name, action in actions.items():
+            action()
             start = time.perf_counter()
             action()
             if turn >= 2:
@@ -74,7 +87,11 @@ def peak_gflops() -> float:
 
 
 def measure(
-    models: list[str], quick: bool = False, repeats: int = 15, progress: Callable[[str], None] = lambda what: None
+    models: list[str],
+    quick: bool = False,
+    repeats: int = 15,
+    score: Score | None = None,
+    progress: Callable[[str], None] = lambda what: None,
 ) -> dict[str, Any]:
     """Time models with every engine that is installed.
 
@@ -83,10 +100,11 @@ def measure(
             turns with the float32 model it was made from.
         quick: Only at 640x192, and no large network.
         repeats: Of each row.
+        score: Gives an engine's abs_rel and delta1, for the rows at 640x192, where the pictures themselves choose the size.
         progress: Called with what is being timed.
 
     Returns:
-        `machine`, and `rows` as `Row` in plain data.
+        `machine`, and `rows` as `Row` in plain data. What was fastest at 640x192 is remembered for `--engine auto`.
 
     Raises:
         ModelError: A model cannot be read.
@@ -98,10 +116,13 @@ def measure(
     rows: list[Row] = []
     for height, width in ((192, 640),) if quick else ((192, 640), (480, 640)):
         progress(f"{', '.join(models)} at {width}x{height}")
-        rows += _rows(models, height, width, repeats, peak)
-    if not quick and _has("torch", "timm", "onnx", "onnxscript"):
+        rows += _rows(models, height, width, repeats, peak, score if height == 192 else None, progress)
+    _remember(rows)
+    if not quick and has("torch", "timm", "onnx", "onnxscript"):
+        from lapdepth.benchmark.large import large_rows
+
         progress("ResNeXt101 at 1216x352")
-        rows += _large_rows(max(repeats // 3, 3), peak)
+        rows += large_rows(max(repeats // 3, 3), peak)
     machine = {
         "processor": _processor(),
         "threads": os.cpu_count(),
@@ -112,100 +133,128 @@ def measure(
     return {"machine": machine, "rows": [asdict(row) for row in rows]}
 
 
-def _rows(models: list[str], height: int, width: int, repeats: int, peak: float) -> list[Row]:
+def _rows(
+    models: list[str],
+    height: int,
+    width: int,
+    repeats: int,
+    peak: float,
+    score: Score | None,
+    progress: Callable[[str], None],
+) -> list[Row]:
     image = np.random.default_rng(0).random((1, 3, height, width), np.float32)
-    actions: dict[str, Callable[[], object]] = {}
+    actions: dict[str, Action] = {}
     names: dict[str, tuple[str, str]] = {}
+    engines: dict[str, Engine] = {}
     multiply_adds: int | None = None
     for model in models:
-        for engine in _engines(find_model(model)):
-            opened = open_engine(model, engine)
-            names[f"{model} {engine}"] = (model, engine)
-            actions[f"{model} {engine}"] = _action(opened, image)
-        if find_model(model).is_dir() and _has("torch", "timm", "safetensors") and not multiply_adds:
+        for engine in engines_of(find_model(model)):
+            key = f"{model} {engine}"
+            engines[key] = open_engine(model, engine)
+            names[key] = (model, engine)
+            actions[key] = action(engines[key], image)
+        if find_model(model).is_dir() and has("torch", "timm", "safetensors") and not multiply_adds:
             from lapdepth.model.checkpoint import load_model
 
             network = load_model(model)
-            actions[REFERENCE], multiply_adds = _eager(network, image)
+            actions[REFERENCE], multiply_adds = eager(network, image)
             names[REFERENCE] = (model, REFERENCE)
-    return _made(interleaved(actions, repeats), names, height, width, multiply_adds, peak)
+    rows = made(actions, names, (height, width), repeats, multiply_adds, peak)
+    if score is None:
+        return rows
+    scored = []
+    for row in rows:
+        progress(f"{row.model} with {row.engine} on pictures with measured depth")
+        opened = engines.get(f"{row.model} {row.engine}")
+        if opened is not None:
+            abs_rel, delta1 = score(opened)
+            row = replace(row, abs_rel=abs_rel, delta1=delta1)
+        scored.append(row)
+    return scored
 
 
-def _large_rows(repeats: int, peak: float) -> list[Row]:
-    """The published large network with random weights, on which speed does not depend."""
-    import onnx
-
-    from lapdepth.config import ModelConfig
-    from lapdepth.export.onnx import to_onnx
-    from lapdepth.model.network import build_network
-
-    height, width = 352, 1216
-    image = np.random.default_rng(0).random((1, 3, height, width), np.float32)
-    network = build_network(ModelConfig(name="ResNeXt101", encoder=LARGE, max_depth_m=80.0, working_size=(height, width))).eval()
-    with ExitStack() as stack:
-        exported = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "model.onnx"
-        onnx.save(to_onnx(network), exported)  # not compared: through a hundred random layers rounding grows without bound
-        actions: dict[str, Callable[[], object]] = {
-            name: _action(open_engine(exported, name), image) for name in _engines(exported)
-        }
-        actions[REFERENCE], multiply_adds = _eager(network, image)
-        medians = interleaved(actions, repeats)
-    return _made(medians, {name: ("ResNeXt101", name) for name in medians}, height, width, multiply_adds, peak)
-
-
-def _made(
-    medians: dict[str, float],
-    names: dict[str, tuple[str, str]],
-    height: int,
-    width: int,
+def made(
+    actions: Mapping[str, Action],
+    names: Mapping[str, tuple[str, str]],
+    size: tuple[int, int],
+    repeats: int,
     multiply_adds: int | None,
     peak: float,
 ) -> list[Row]:
+    """Time actions in turns.
+
+    Args:
+        actions: By any key, but plain PyTorch by `REFERENCE`; each gives its depth.
+        names: Of each, the model and the engine.
+        size: Height and width of the network's input.
+        repeats: How often.
+        multiply_adds: Of one prediction, if known.
+        peak: Billions of operations a second.
+    """
+    depths = {key: run() for key, run in actions.items()}
+    medians = interleaved(actions, repeats)
     rows = []
     for key, seconds in medians.items():
-        eager = medians[REFERENCE] / seconds if REFERENCE in medians else None
+        times = medians[REFERENCE] / seconds if REFERENCE in medians else None
         share = 2 * multiply_adds / seconds / 1e9 / peak if multiply_adds else None
+        change = float(np.abs(np.log(depths[key] / depths[REFERENCE])).mean()) if REFERENCE in depths else None
         rows.append(
             Row(
-                *(names[key][0], height, width, names[key][1]),
+                *(names[key][0], *size, names[key][1]),
                 median_ms=round(1000 * seconds, 2),
                 pictures_per_s=round(1 / seconds, 2),
-                times_eager=None if eager is None else round(eager, 2),
+                times_eager=None if times is None else round(times, 2),
                 share_of_peak=None if share is None else round(share, 3),
+                change=change,
             )
         )
     return rows
 
 
-def _engines(path: Path) -> list[EngineName]:
+def _remember(rows: list[Row]) -> None:
+    """Keep each model's times at the first size for `--engine auto`, of the engines that compute what the file says."""
+    times: dict[Path, dict[str, float]] = {}
+    for row in rows:
+        path = find_model(row.model)
+        file = path / ONNX_FILE if path.is_dir() else path
+        if row.height == 192 and row.engine in ("onnx", "openvino", "torch") and file.is_file():
+            times.setdefault(file, {})[row.engine] = row.median_ms
+    for file, milliseconds in times.items():
+        remember(file, milliseconds)
+
+
+def engines_of(path: Path) -> list[EngineName]:
     """Those that are installed and take this model."""
     found: list[EngineName] = ["onnx"]
-    if _has("openvino"):
-        found.append("openvino")
-    if path.is_dir() and _has("torch", "timm", "safetensors"):
+    if has("openvino"):
+        found += ["openvino", "openvino-bf16"]
+    if path.is_dir() and has("torch", "timm", "safetensors"):
         found.append("torch")
     return found
 
 
-def _has(*packages: str) -> bool:
+def has(*packages: str) -> bool:
+    """Whether all of them are installed."""
     return all(importlib.util.find_spec(package) is not None for package in packages)
 
 
-def _action(engine: Engine, image: FloatArray) -> Callable[[], object]:
-    return lambda: engine(image)
+def action(engine: Engine, image: FloatArray) -> Action:
+    """A prediction, ready to be timed."""
+    return lambda: engine(image)[0]
 
 
-def _eager(network: Any, image: FloatArray) -> tuple[Callable[[], object], int]:
-    """The plain network, and its multiply-adds."""
+def eager(network: Any, image: FloatArray) -> tuple[Action, int]:
+    """The plain network as a user would write it, and its multiply-adds."""
     import torch
 
     from lapdepth.model.stages import describe
 
     tensor = torch.from_numpy(image)
 
-    def run() -> object:
+    def run() -> FloatArray:
         with torch.inference_mode():
-            return network(tensor)
+            depth_m: FloatArray = network(tensor).depth_m.numpy()
+            return depth_m
 
     return run, describe(network, image.shape[2], image.shape[3])[-1].multiply_adds
 

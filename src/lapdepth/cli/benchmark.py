@@ -14,9 +14,16 @@ def benchmark(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only at 640x192, and no large network.")] = False,
     repeats: Annotated[int, typer.Option(min=1, max=1000, help="Of each row.")] = 15,
+    manifest: Annotated[Path | None, typer.Option(help="CSV of pictures with measured depth: what each engine costs.")] = None,
+    protocol: Annotated[str, typer.Option(help="Of --manifest: nyu-eigen, kitti-garg, kitti-lapdepth or plain.")] = "plain",
+    split: Annotated[str | None, typer.Option(help="Of --manifest: only rows of this split.")] = None,
+    pictures: Annotated[int, typer.Option(min=1, help="Of --manifest: so many at most, evenly spread.")] = 100,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers here.")] = None,
 ) -> None:
-    """Time models on this machine with every engine that is installed, in turns. Arrays in, arrays out; files are aside."""
+    """Time models on this machine with every engine that is installed, in turns. Arrays in, arrays out; files are aside.
+
+    The fastest in float32 is remembered, and --engine auto takes it from then on.
+    """
     from rich.console import Console
 
     from lapdepth.benchmark.speed import measure
@@ -25,19 +32,25 @@ def benchmark(
 
     if json_file is not None and not json_file.parent.is_dir():
         raise OutputError(f"cannot write {json_file}: the folder {json_file.parent} does not exist; make it first")
+    score = None
+    if manifest is not None:
+        from lapdepth.benchmark.cost import Cost
+
+        score = Cost(manifest, protocol, split, pictures)
     console = Console(stderr=True)
     with console.status("timing") as status:
-        done = measure(models or ["default"], quick, repeats, lambda what: status.update(f"timing {what}"))
+        done = measure(models or ["default"], quick, repeats, score, lambda what: status.update(f"timing {what}"))
     machine = done["machine"]
     typer.echo(f"{machine['processor']}, {machine['threads']} threads, float32 matrix product {machine['peak_gflops']:g} GFLOP/s")
-    typer.echo(f"{'model':24} {'size':>9}  {'engine':12} {'ms':>9} {'pictures/s':>10} {'x eager':>8} {'of peak':>8}")
+    head = f"{'model':24} {'size':>9}  {'engine':14} {'ms':>8} {'a second':>8} {'x eager':>8} {'of peak':>8} {'change':>8}"
+    typer.echo(head + ("" if score is None else f" {'abs_rel':>8} {'delta1':>8}"))
     for row in done["rows"]:
-        eager = "" if row["times_eager"] is None else f"{row['times_eager']:.2f}"
-        share = "" if row["share_of_peak"] is None else f"{row['share_of_peak']:.0%}"
         size = f"{row['width']}x{row['height']}"
-        typer.echo(
-            f"{row['model'][-24:]:24} {size:>9}  {row['engine']:12} {row['median_ms']:9.1f} {row['pictures_per_s']:10.1f} "
-            f"{eager:>8} {share:>8}"
-        )
+        line = f"{row['model'][-24:]:24} {size:>9}  {row['engine']:14} {row['median_ms']:8.1f} {row['pictures_per_s']:8.1f}"
+        for name, form in (("times_eager", ".2f"), ("share_of_peak", ".0%"), ("change", ".1e")):
+            line += f" {'' if row[name] is None else format(row[name], form):>8}"
+        if score is not None:
+            line += "".join(f" {'' if row[name] is None else format(row[name], '.4f'):>8}" for name in ("abs_rel", "delta1"))
+        typer.echo(line.rstrip())
     if json_file is not None:
         write_json(json_file, done)

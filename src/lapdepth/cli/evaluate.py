@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lapdepth.cli.predict import EngineChoice
+
 if TYPE_CHECKING:
     from lapdepth.cli.processes import Processes
     from lapdepth.data.manifest import Row
@@ -27,6 +29,7 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Embedded name, model folder, .onnx file or hub id. Several are compared.", show_default="default"),
     ] = None,
+    engine: Annotated[EngineChoice, typer.Option(help="What runs the model.")] = EngineChoice.AUTO,
     split: Annotated[str | None, typer.Option(help="Only rows of this split.")] = None,
     fold: Annotated[str | None, typer.Option(metavar="K/N", help="Only block K of N blocks of scenes, K from 0.")] = None,
     cap: Annotated[float | None, typer.Option(help="Farthest depth scored, in metres.")] = None,
@@ -97,9 +100,9 @@ def evaluate(
 
     with processes("evaluate") as own:
         for given in model or ([] if predictions else ["default"]):
-            name, predict = _open(given, flip)
+            name, ran_by, predict = _open(given, engine, flip)
             done = _score(f"evaluating {name}", predict, rows, rules, cap, gallery(), own)
-            records.append(record(name, flip, done))
+            records.append(record(name, flip, done, engine=ran_by))
             scored.append(Scored(_unlike(scored, name, given), "", flip, False, done))
         for path, coding, reader in saved:
             done = _score(f"reading {path}", reader, rows, rules, cap, gallery(), own)
@@ -161,16 +164,17 @@ def _for_each(option: str, values: Sequence[Any] | None, folders: Sequence[Path]
     return given * count if len(given) == 1 else given
 
 
-def _open(model: str, flip: bool) -> tuple[str, Predict]:
+def _open(model: str, engine: EngineChoice, flip: bool) -> tuple[str, str, Predict]:
+    """The model's name, the engine that runs it, and what predicts."""
     from lapdepth.inference.predictor import DepthPredictor
 
-    predictor = DepthPredictor.from_pretrained(model)
+    predictor = DepthPredictor.from_pretrained(model, engine.value)
 
     def predict(image: Any, camera: Any) -> Any:
         result = predictor(image, focal_px=camera.focal_px, flip=flip)
         return result.depth_m, result.confidence
 
-    return predictor.config.name, predict
+    return predictor.config.name, predictor.engine.name, predict
 
 
 def _score(

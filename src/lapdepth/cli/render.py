@@ -19,14 +19,15 @@ MANY_SCENES = {"size": "--size", "focal_range": "--focal-range", "views": "--vie
 def render(
     context: typer.Context,
     scene: Annotated[
-        str, typer.Argument(metavar="SCENE", help="A TOML file, road:SEED or room:SEED; with --count: road or room.")
+        str,
+        typer.Argument(metavar="SCENE", help="A TOML file, or KIND:SEED; with --count KIND; of road, drive, open, room."),
     ],
     output: Annotated[Path, typer.Option(help="Folder for pictures, depth and manifest.csv; made if missing.")],
     frames: Annotated[int | None, typer.Option(help="Only so many pictures, from time 0 on.")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the file.")] = None,
     split: Annotated[str, typer.Option(help="Word for the manifest's column.")] = "train",
     jpeg: Annotated[bool, typer.Option("--jpeg", help="Pictures as JPEG instead of PNG.")] = False,
-    count: Annotated[int | None, typer.Option(help="Draw so many pictures of many scenes of a kind: road or room.")] = None,
+    count: Annotated[int | None, typer.Option(help="Draw so many pictures of many scenes of a kind.")] = None,
     size: Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="With --count: size of the pictures.")] = "384x288",
     focal_range: Annotated[
         tuple[float, float], typer.Option(help="With --count: smallest and largest focal length in pixels.")

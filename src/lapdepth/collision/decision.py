@@ -53,13 +53,14 @@ def required_mps2(gap_m: Doubles, ego_mps: float, lead_mps: Doubles, lead_mps2: 
     braking = np.where(lead_mps > 0, np.maximum(-lead_mps2, 0), 0)  # what stands or comes towards does not brake
     with np.errstate(divide="ignore", invalid="ignore"):
         moving_s = np.where(braking > 0, np.minimum(lead_mps / braking, reaction_s), reaction_s)
-        lead = lead_mps - braking * moving_s
+        halted = (braking > 0) & (lead_mps <= braking * reaction_s)  # within the reaction time
+        lead = np.where(halted, 0.0, lead_mps - braking * moving_s)
         gap = gap_m - ego_mps * reaction_s + (lead_mps + lead) / 2 * moving_s
         closing = np.maximum(ego_mps - lead, 0)
         while_moving = braking + closing**2 / (2 * gap)
         room = gap + np.where(lead > 0, lead**2 / (2 * braking), 0)
         to_standing = ego_mps**2 / (2 * room)
-        stops_first = (lead > 0) & (braking > 0) & (while_moving * lead < braking * ego_mps)
+        stops_first = halted | ((lead > 0) & (braking > 0) & (while_moving * lead < braking * ego_mps))
     needed = np.where(stops_first, to_standing, np.where(closing > 0, while_moving, 0))
     return np.asarray(np.where(gap > 0, np.clip(needed, 0, HARDEST_MPS2), HARDEST_MPS2))
 
@@ -79,10 +80,18 @@ class Threat:
     required_std_mps2: float
 
 
-def assess(state: Doubles, covariance: Doubles, ego_mps: float | None, front_m: float, settings: DecisionSettings) -> Threat:
+def assess(
+    state: Doubles,
+    covariance: Doubles,
+    ego_mps: float | None,
+    front_m: float,
+    settings: DecisionSettings,
+    wander_mps2: float = 0.0,
+) -> Threat:
     """The threat of a track, with the spread that the uncertainty of range and speed gives it, from points around the state.
 
-    The acceleration's own uncertainty is left out: it is mostly what the obstacle may yet do, not what it was seen to do.
+    Of the acceleration's uncertainty only what noise makes of it counts: the rest is what the obstacle may yet do, not what it
+    was seen to do.
 
     Args:
         state: (3,) depth, own speed, own acceleration of the obstacle; relative ones where `ego_mps` is `None`.
@@ -90,11 +99,14 @@ def assess(state: Doubles, covariance: Doubles, ego_mps: float | None, front_m: 
         ego_mps: Own speed.
         front_m: From the camera to the front of the vehicle.
         settings: Reaction time.
+        wander_mps2: How far noise alone moves the acceleration, one standard deviation.
     """
     root = np.zeros((2, 3))
     root[:, :2] = np.linalg.cholesky(covariance[:2, :2] + 1e-9 * np.eye(2)).T * math.sqrt(2)
     points = np.vstack([state, state + root, state - root])
-    gap, lead, acceleration = points[:, 0] - front_m, points[:, 1], points[:, 2]
+    gap, lead = points[:, 0] - front_m, points[:, 1]
+    acceleration = points[:, 2]
+    acceleration = np.minimum(acceleration + settings.wander_sigmas * wander_mps2, np.maximum(acceleration, 0))  # of braking
     closing = (ego_mps or 0.0) - lead
     plain = time_to_collision_s(gap, closing, None, np.zeros_like(gap))
     braking = time_to_collision_s(gap, closing, None if ego_mps is None else lead, acceleration)
@@ -170,11 +182,13 @@ class Hysteresis:
 
     Attributes:
         counts: Frames in a row that asked for each of `RAISED` or more.
+        since_s: Time of the first of these.
         last_s: When each was last asked for.
         active: Which are on.
     """
 
     counts: tuple[int, ...] = (0, 0, 0)
+    since_s: tuple[float, ...] = (math.inf,) * 3
     last_s: tuple[float, ...] = (-math.inf,) * 3
     active: tuple[bool, ...] = (False, False, False)
 
@@ -183,12 +197,14 @@ class Hysteresis:
         rank = RAISED.index(asked) + 1 if asked in RAISED else 0
         wants = tuple(rank > i for i in range(3))
         counts = tuple(count + 1 if want else 0 for count, want in zip(self.counts, wants, strict=True))
+        since = tuple(min(begun, time_s) if want else math.inf for begun, want in zip(self.since_s, wants, strict=True))
         last = tuple(time_s if want else before for before, want in zip(self.last_s, wants, strict=True))
         active = tuple(
-            (on and time_s - when <= settings.off_s) or (may_raise and count >= settings.on_frames)
-            for on, when, count in zip(self.active, last, counts, strict=True)
+            (on and time_s - when <= settings.off_s)
+            or (may_raise and count >= settings.on_frames and time_s - begun >= settings.on_s - 1e-6)
+            for on, when, count, begun in zip(self.active, last, counts, since, strict=True)
         )
-        return Hysteresis(counts, last, active)
+        return Hysteresis(counts, since, last, active)
 
     @property
     def level(self) -> Level:

@@ -25,7 +25,7 @@ class Obstacle:
     """Something that stands in the path.
 
     Attributes:
-        depth_m: Median depth.
+        depth_m: Mean depth, in the logarithm, of its pixels without the nearest and the farthest tenth.
         spread: Scatter of its pixels: median absolute deviation of log depth, as a standard deviation.
         area_m2: Area of it that is seen in the corridor.
         right_m: Its middle as seen in the corridor, metres to the right of the path.
@@ -142,8 +142,8 @@ def _upright(
 ) -> Obstacle | None:
     """The obstacle around a log depth, or `None` where it is too small, too flat or leans like a slope.
 
-    What is inside the path decides that; its range is the median over what is beside the path too, which is the same
-    thing or as far away.
+    What is inside the path decides that; its range is the mean over what is beside the path too, which is the same thing or as
+    far away. Without the nearest and the farthest tenth edges do not pull it, and it wavers a fifth less than a median.
     """
     own = np.abs(inside.log_depth - middle) < settings.spread
     area = float(np.sum(inside.area_m2[own]))
@@ -156,8 +156,9 @@ def _upright(
     off = height - height.mean()
     if abs(math.exp(middle) * float(np.mean(off * log_depth)) / float(np.mean(off * off))) > settings.max_lean:
         return None
-    near = pixels.log_depth[np.abs(pixels.log_depth - middle) < settings.spread]
-    centre = float(np.median(near))
+    near = np.sort(pixels.log_depth[np.abs(pixels.log_depth - middle) < settings.spread])
+    edge = len(near) // 10
+    centre = float(np.mean(near[edge : len(near) - edge]))
     spread = 1.4826 * float(np.median(np.abs(near - centre)))
     return Obstacle(math.exp(centre), spread, area, float(np.mean(inside.right_m[own])), label)
 

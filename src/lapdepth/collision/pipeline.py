@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,12 +24,24 @@ from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.collision.ego import EgoSpeed
 from lapdepth.collision.frame import Frame, FrameResult
 from lapdepth.collision.warner import CollisionWarner
+from lapdepth.config import ModelConfig
 from lapdepth.imaging import ByteArray
-from lapdepth.inference.predictor import DepthPredictor
+from lapdepth.inference.result import DepthResult
 from lapdepth.io.video import VideoFrame
 
 ASSUMED_FOV_DEG = 60.0
 """Where no focal length is given, only the corridor's shape hangs on it. [D] a common dashcam, along the longer side"""
+
+
+class Predictor(Protocol):
+    """What the pipeline asks of a network; `DepthPredictor` is one."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """Its working size sets that of the pictures."""
+
+    def __call__(self, image: ByteArray, /, *, focal_px: float) -> DepthResult:
+        """Depth of a picture (h, w, 3)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +73,7 @@ class _Seen:
 
 def warn_frames(
     frames: Iterator[VideoFrame],
-    predictor: DepthPredictor,
+    predictor: Predictor,
     warner: CollisionWarner,
     ego: EgoSpeed,
     focal_px: float | None,
@@ -123,7 +136,7 @@ def camera_of(rgb: ByteArray, focal_px: float | None) -> Intrinsics:
     return Intrinsics.from_focal(width, height, focal_px)
 
 
-def _seer(predictor: DepthPredictor, focal_px: float | None) -> Callable[[ByteArray], _Seen]:
+def _seer(predictor: Predictor, focal_px: float | None) -> Callable[[ByteArray], _Seen]:
     """Depth at about the network's own size: at a video's full size the warning would only be slower."""
     pixels = predictor.config.working_size[0] * predictor.config.working_size[1]
 

@@ -16,7 +16,9 @@ from lapdepth.collision.settings import GroundSettings
 LONGEST_STEP_S = 1.0
 """After a longer pause the mean goes on as if it had been this long. [D]"""
 RECENT = 20
-"""Frames from which the swing is judged. [D]"""
+"""Heights from which the swing is judged. [D]"""
+APART_S = 0.075
+"""Noise is judged from values at least so far apart: at more frames a second neighbours share much of their error. [D]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,34 +29,36 @@ class HeightHistory:
         log_reference: Slow mean of the log height.
         seen_s: Time over which it was seen.
         time_s: Of the last frame.
-        log_heights: The last ones.
+        log_heights: The last ones, `APART_S` apart.
+        swing: How far the last frame's log height is from the reference.
+        kept_s: Time of the last of `log_heights`.
     """
 
     log_reference: float = 0.0
     seen_s: float = 0.0
     time_s: float | None = None
     log_heights: tuple[float, ...] = ()
+    swing: float = 0.0
+    kept_s: float = -math.inf
 
     def add(self, time_s: float, height_m: float, settings: GroundSettings) -> HeightHistory:
         """One more frame. The mean forgets over `memory_s`, and takes all that there is before that time is full."""
         log_height = math.log(height_m)
         if self.time_s is None:
-            return HeightHistory(log_height, 0.0, time_s, (log_height,))
+            return HeightHistory(log_height, 0.0, time_s, (log_height,), 0.0, time_s)
         step = min(max(time_s - self.time_s, 0.0), LONGEST_STEP_S)
         seen = self.seen_s + step
         gain = step / min(max(seen + step, 1e-9), settings.memory_s)
         reference = self.log_reference + gain * (log_height - self.log_reference)
-        return HeightHistory(reference, seen, time_s, (*self.log_heights, log_height)[-RECENT:])
+        kept, kept_s = self.log_heights, self.kept_s
+        if time_s - kept_s >= APART_S:
+            kept, kept_s = (*kept, log_height)[-RECENT:], time_s
+        return HeightHistory(reference, seen, time_s, kept, log_height - reference, kept_s)
 
     @property
     def height_m(self) -> float:
         """The reference as a height."""
         return math.exp(self.log_reference)
-
-    @property
-    def swing(self) -> float:
-        """How far the last frame's log height is from the reference."""
-        return self.log_heights[-1] - self.log_reference if self.log_heights else 0.0
 
     @property
     def slow_noise(self) -> float:

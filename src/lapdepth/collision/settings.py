@@ -109,6 +109,9 @@ class TrackSettings(Settings):
         confirm_hits: Sightings that confirm a track. [D] specification, 3 of 5
         confirm_of: Among this many frames.
         far_m: Beyond this range every one of `confirm_of` frames must see it. [D] specification, 60 m
+        steady_s: How often a track was seen is a mean that forgets over this time, and begins at nothing. [D]
+        steady_share: An alert needs a mean of this at `steady_m` and beyond, which a thing never missed reaches in 0.8 s. [D]
+        steady_m: Nearer, it needs less in proportion, at least half: there is no time to lose, and depth is surer. [D]
         lost_s: A track not seen for so long is dropped. [D]
         floor: Least relative error of a range. [D]
         prior: Relative error of a range before the source has shown its own. [D] specification, 3 %
@@ -117,25 +120,32 @@ class TrackSettings(Settings):
         lead_speed_mps: Standard deviation of an obstacle's speed before it was followed, at least. [D]
         lead_acceleration_mps2: The same of its acceleration. [D]
         settle_s: In a track's first time so long, its jerk grows from nothing: speed is learnt first. [D]
-        jerk: Root of the spectral density of its jerk, m/s2 per root second. [D] full braking within half a second
+        jerk: Root of the spectral density of its jerk, m/s2 per root second. [D] full braking within a second
         acceleration_s: Time in which an acceleration fades. [D] braking to a standstill takes about this long
         history: Sightings from which the noise is judged. [D]
+        sighting_s: Sightings that follow each other faster are worth no more than one in this time. [D] the test track's rate
+        young_s: A track's own noise is believed after this time; what has just appeared has shown little of it. [D]
     """
 
     confirm_hits: Annotated[int, Field(ge=1, le=20)] = 3
     confirm_of: Annotated[int, Field(ge=1, le=20)] = 5
     far_m: Positive = 60.0
+    steady_s: Positive = 0.5
+    steady_share: Share = 0.8
+    steady_m: Positive = 30.0
     lost_s: Positive = 0.5
-    floor: Positive = 0.001
+    floor: Positive = 0.0004
     prior: Positive = 0.03
     gate: Positive = 4.0
     gate_log: Positive = 0.25
     lead_speed_mps: Positive = 5.0
     lead_acceleration_mps2: Positive = 0.5
     settle_s: Positive = 1.5
-    jerk: Positive = 3.5
+    jerk: Positive = 2.5
     acceleration_s: Positive = 4.0
     history: Annotated[int, Field(ge=4, le=200)] = 20
+    sighting_s: Positive = 0.1
+    young_s: Positive = 1.0
 
 
 class DecisionSettings(Settings):
@@ -144,7 +154,7 @@ class DecisionSettings(Settings):
     Attributes:
         reaction_s: Time from the alert to the brakes. [C] driver model of the protocols
         alert_mps2: Deceleration required after it that raises a warning. [D] near the
-            specification's 0.45 g, a tenth of a second earlier; [S] ISO 15623 allows up to 0.68 g
+            specification's 0.45 g, less what a braking lead is believed late; [S] ISO 15623 allows up to 0.68 g
         caution_mps2: The same for caution. [D]
         critical_mps2: The same for critical. [S] ISO 15623's upper bound, 0.68 g
         floor_slow_s: Time to collision that raises a warning at `slow_mps` and below. [D] specification, 2.0 s
@@ -156,7 +166,9 @@ class DecisionSettings(Settings):
         critical_s: Time to collision that is critical. [Q] under it braking alone seldom helps at speed
         earliest_s: No warning at a longer time to collision. [Q] FMVSS 127 starts its tests at 5.0 s
         sigmas: A condition must hold at the bound this many standard deviations to the safe side. [D]
+        wander_sigmas: The lead's braking counts less this many standard deviations of what noise alone makes of it. [D]
         on_frames: Frames that raise a level. [D] specification; [S] openpilot needs more than 2
+        on_s: And they span at least this time, whatever the rate. [D] three frames of the test track
         off_s: Time without the condition that lowers it. [D] specification, 0.8 s; [S] NADS 768 ms
         silent_below_mps: No warning below this own speed. [Q] FMVSS 127 begins at 10 km/h
         silent_closing_mps: No warning below this closing speed. [D] specification, 1 m/s
@@ -164,7 +176,7 @@ class DecisionSettings(Settings):
     """
 
     reaction_s: Positive = 1.2
-    alert_mps2: Positive = 0.42 * GRAVITY_MPS2
+    alert_mps2: Positive = 0.4 * GRAVITY_MPS2
     caution_mps2: Positive = 0.3 * GRAVITY_MPS2
     critical_mps2: Positive = 0.68 * GRAVITY_MPS2
     floor_slow_s: Positive = 2.0
@@ -176,7 +188,9 @@ class DecisionSettings(Settings):
     critical_s: Positive = 1.2
     earliest_s: Positive = 4.8
     sigmas: NotNegative = 0.3
+    wander_sigmas: NotNegative = 0.5
     on_frames: Annotated[int, Field(ge=1, le=30)] = 3
+    on_s: NotNegative = 0.2
     off_s: Positive = 0.8
     silent_below_mps: NotNegative = 10 / 3.6
     silent_closing_mps: NotNegative = 1.0

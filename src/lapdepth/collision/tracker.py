@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lapdepth.collision.obstacle import Obstacle
-from lapdepth.collision.scale import HeightHistory, frame_noise
+from lapdepth.collision.scale import APART_S, HeightHistory, frame_noise
 from lapdepth.collision.settings import TrackSettings
 
 Doubles = npt.NDArray[np.float64]
@@ -33,29 +33,39 @@ class Track:
     Attributes:
         state: (3,) depth in metres, own speed in m/s, own acceleration in m/s2.
         covariance: (3, 3) of the state.
+        noise: (3, 3), what of that comes from the noise of the sightings alone: how far the state wanders where nothing happens.
         born_s: Time of the first sighting.
         time_s: The state is of this time.
         ego_mps: Own speed at that time.
         seen_s: Time of the last sighting.
         hits: For the last frames, whether it was seen.
-        history: (log depth, swing of the log camera height) of the last sightings.
+        history: (log depth, swing of the log camera height) of the last sightings, `APART_S` apart.
+        kept_s: Time of the last of `history`.
         seen: The last sighting.
+        steady: How often it was seen of late, 0 to 1.
     """
 
     state: Doubles
     covariance: Doubles
+    noise: Doubles
     born_s: float
     time_s: float
     ego_mps: float
     seen_s: float
     hits: tuple[bool, ...]
     history: tuple[tuple[float, float], ...]
+    kept_s: float
     seen: Obstacle
+    steady: float = 0.0
 
     def confirmed(self, settings: TrackSettings) -> bool:
         """Whether it was seen often enough; far away, every time."""
         needed = settings.confirm_of if self.state[0] > settings.far_m else settings.confirm_hits
         return sum(self.hits) >= needed
+
+    def sure(self, settings: TrackSettings) -> bool:
+        """Whether it was seen steadily enough for an alert: a heap of bad depth far away comes and goes."""
+        return self.steady >= settings.steady_share * min(max(float(self.state[0]) / settings.steady_m, 0.5), 1.0)
 
 
 def start(obstacle: Obstacle, time_s: float, ego_speed_mps: float, swing: float, settings: TrackSettings) -> Track:
@@ -65,7 +75,9 @@ def start(obstacle: Obstacle, time_s: float, ego_speed_mps: float, swing: float,
     covariance = np.diag([(settings.prior * obstacle.depth_m) ** 2, spread**2, settings.lead_acceleration_mps2**2])
     depth = obstacle.depth_m * math.exp(-swing / 2)
     history = ((math.log(obstacle.depth_m), swing),)
-    return Track(np.array([depth, speed, 0.0]), covariance, time_s, time_s, ego_speed_mps, time_s, (True,), history, obstacle)
+    state = np.array([depth, speed, 0.0])
+    noise = np.diag([covariance[0, 0], 0.0, 0.0])
+    return Track(state, covariance, noise, time_s, time_s, ego_speed_mps, time_s, (True,), history, time_s, obstacle)
 
 
 def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSettings) -> Track:
@@ -73,7 +85,7 @@ def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSe
     step = time_s - track.time_s
     fade = math.exp(-step / settings.acceleration_s)
     move = np.array([[1, step, step**2 / 2], [0, 1, step], [0, 0, fade]])
-    noise = np.array(
+    spread = np.array(
         [
             [step**5 / 20, step**4 / 8, step**3 / 6],
             [step**4 / 8, step**3 / 3, step**2 / 2],
@@ -85,8 +97,9 @@ def predict(track: Track, time_s: float, ego_speed_mps: float, settings: TrackSe
     certain = min(1.0, (time_s - track.born_s) / settings.settle_s) * sum(track.hits) / len(track.hits)
     jerk = settings.jerk * freedom * certain
     state = move @ track.state - np.array([(track.ego_mps + ego_speed_mps) / 2 * step, 0, 0])
-    covariance = move @ track.covariance @ move.T + jerk**2 * noise
-    return replace(track, state=state, covariance=covariance, time_s=time_s, ego_mps=ego_speed_mps)
+    covariance = move @ track.covariance @ move.T + jerk**2 * spread
+    wander = move @ track.noise @ move.T
+    return replace(track, state=state, covariance=covariance, noise=wander, time_s=time_s, ego_mps=ego_speed_mps)
 
 
 def correct(track: Track, obstacle: Obstacle, heights: HeightHistory, settings: TrackSettings) -> Track | None:
@@ -95,17 +108,20 @@ def correct(track: Track, obstacle: Obstacle, heights: HeightHistory, settings: 
     Returns:
         `None` where the sighting is too far from what was expected to be of the same thing.
     """
-    history = (*track.history, (math.log(obstacle.depth_m), heights.swing))[-settings.history :]
+    history, kept_s = track.history, track.kept_s
+    if track.time_s - kept_s >= APART_S:
+        history, kept_s = (*history, (math.log(obstacle.depth_m), heights.swing))[-settings.history :], track.time_s
     shared = shared_swing(history)
-    values = tuple(log_depth - shared * swing for log_depth, swing in history)
-    own = frame_noise(values)
+    own = frame_noise(tuple(log_depth - shared * swing for log_depth, swing in history))
     if own is None:
         ground = frame_noise(heights.log_heights)
         own = settings.prior if ground is None else ground
-    sigma = math.sqrt(settings.floor**2 + own**2 + ((1 - shared) * heights.slow_noise) ** 2)
-    depth = math.exp(values[-1])
+    young = settings.prior * max(0.0, 1 - (track.time_s - track.born_s) / settings.young_s)
+    sigma = math.sqrt(settings.floor**2 + max(own, young) ** 2 + ((1 - shared) * heights.slow_noise) ** 2)
+    depth = obstacle.depth_m * math.exp(-shared * heights.swing)
     off = depth - track.state[0]
-    variance = (sigma * depth) ** 2
+    # Sightings that follow each other faster share their error: together they say no more than one.
+    variance = (sigma * depth) ** 2 * max(1.0, settings.sighting_s / (track.time_s - track.seen_s))
     total = track.covariance[0, 0] + variance
     if abs(off) > settings.gate * math.sqrt(total) or abs(math.log(depth / max(track.state[0], 0.1))) > settings.gate_log:
         return None
@@ -113,7 +129,14 @@ def correct(track: Track, obstacle: Obstacle, heights: HeightHistory, settings: 
     keep = np.eye(3) - np.outer(gain, [1.0, 0.0, 0.0])
     covariance = keep @ track.covariance @ keep.T + variance * np.outer(gain, gain)  # Joseph's form stays symmetric
     return replace(
-        track, state=track.state + gain * off, covariance=covariance, seen_s=track.time_s, history=history, seen=obstacle
+        track,
+        state=track.state + gain * off,
+        covariance=covariance,
+        noise=keep @ track.noise @ keep.T + variance * np.outer(gain, gain),
+        seen_s=track.time_s,
+        history=history,
+        kept_s=kept_s,
+        seen=obstacle,
     )
 
 
@@ -140,17 +163,22 @@ def follow(
     heights: HeightHistory,
     settings: TrackSettings,
 ) -> list[Track]:
-    """All tracks one frame on, nearest first; each sighting goes to the nearest track in log depth that takes it."""
+    """All tracks one frame on, nearest first; each takes the sighting nearest in log depth, older tracks before younger ones.
+
+    A sighting that the gate keeps out starts a track; with its wide uncertainty it would otherwise take the sightings after it.
+    """
     left = list(obstacles)
     followed: list[Track] = []
-    for track in tracks:
+    for track in sorted(tracks, key=lambda track: track.born_s):
         expected = predict(track, time_s, ego_speed_mps, settings)
         best = min(left, key=lambda one: abs(math.log(one.depth_m / max(expected.state[0], 0.1))), default=None)
         corrected = correct(expected, best, heights, settings) if best is not None else None
         if corrected is not None and best is not None:
             left.remove(best)
         current = corrected if corrected is not None else expected
-        current = replace(current, hits=(*current.hits, corrected is not None)[-settings.confirm_of :])
+        keep = math.exp(-(time_s - track.time_s) / settings.steady_s)
+        steady = keep * track.steady + (1 - keep) * (corrected is not None)
+        current = replace(current, hits=(*current.hits, corrected is not None)[-settings.confirm_of :], steady=steady)
         if time_s - current.seen_s <= settings.lost_s and current.state[0] > 0:
             followed.append(current)
     followed += [start(obstacle, time_s, ego_speed_mps, heights.swing, settings) for obstacle in left]

@@ -124,8 +124,12 @@ class CollisionWarner:
         threat, asked, self._raw_reason = None, Level.CLEAR, "nothing in the path"
         if nearest is not None:
             speed = _scaled_speed(frame)
-            threat = assess(nearest.state, nearest.covariance, speed, settings.camera_to_front_m, settings.decision)
+            wander = math.sqrt(nearest.noise[2, 2])
+            front_m = settings.camera_to_front_m
+            threat = assess(nearest.state, nearest.covariance, speed, front_m, settings.decision, wander)
             asked, self._raw_reason = judge(threat, frame.ego_speed_mps, not _scale_free(frame), settings.decision)
+            if asked.alert and not nearest.sure(settings.track):
+                asked, self._raw_reason = Level.CAUTION, f"not seen steadily enough to warn: {self._raw_reason}"
         if asked.alert:
             self._alert_reason = self._raw_reason
         elif self._hysteresis.level.alert:  # an alert that is held says what it was raised for

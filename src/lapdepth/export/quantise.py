@@ -6,6 +6,7 @@ Weights get a scale a filter, activations a scale and a zero point a tensor (Jac
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,17 +53,19 @@ def export_int8(
     path: Path,
     pictures: Sequence[FloatArray],
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    max_change: float = MAX_CHANGE,
 ) -> Quantised:
     """Write an 8-bit copy of an exported model.
 
     Each run of neighbouring convolutions is quantised alone and its change of the depth measured; then all are quantised but the
-    worst, as many as the change being at most `MAX_CHANGE` allows. So no layer is named, and new weights find their own.
+    worst, as many as the change being at most `max_change` allows. So no layer is named, and new weights find their own.
 
     Args:
         source: The float32 `.onnx` file of `export_onnx`.
         path: Where to.
         pictures: (1, 3, H, W) float32 RGB in [0, 1], as the network shall see them: these set the ranges of the activations.
         progress: Called with what is done, how much of it, and the total.
+        max_change: Mean change of log depth on the pictures that is let through; infinite puts everything in 8 bits.
 
     Raises:
         InputError: There are no pictures, or no convolution can be quantised within the limit.
@@ -77,7 +80,7 @@ def export_int8(
         ranges = _ranges(prepared, pictures, Path(folder))
         progress("calibrating", 1, 1)
         found = _Search(prepared, ranges, pictures[:: -(-len(pictures) // TRIED_PICTURES)], progress)
-        model, result = found.best()
+        model, result = found.everything() if math.isinf(max_change) else found.best(max_change)
     properties = {entry.key: entry.value for entry in onnx.load(source).metadata_props}
     onnx.helper.set_model_props(model, {CONFIG_KEY: properties[CONFIG_KEY]})
     with atomic_path(path) as scratch:
@@ -91,7 +94,12 @@ class _Search:
         self._names = [node.name for node in onnx.load(prepared).graph.node if node.op_type == "Conv"]
         self._expected = self._depths(prepared.read_bytes())
 
-    def best(self) -> tuple[onnx.ModelProto, Quantised]:
+    def everything(self) -> tuple[onnx.ModelProto, Quantised]:
+        """The model with all convolutions in 8 bits."""
+        model = self._quantised(self._names)
+        return model, Quantised(len(self._names), 0, self._change(model))
+
+    def best(self, max_change: float) -> tuple[onnx.ModelProto, Quantised]:
         """The model with the most 8-bit convolutions that the limit allows."""
         groups = [list(part) for part in np.array_split(np.array(self._names), min(GROUPS, len(self._names)))]
         changes = []
@@ -107,13 +115,13 @@ class _Search:
             model = self._quantised(chosen)
             change = self._change(model)
             self._progress("leaving out the worst", len(groups) - count, len(groups))
-            if change <= MAX_CHANGE:
+            if change <= max_change:
                 fits, best = count, (model, Quantised(len(self._names), len(self._names) - len(chosen), change))
             else:
                 too_many = count
         if best is None:
             raise InputError(
-                f"no part of the model stays within {MAX_CHANGE:.0%} of its float32 depth in 8 bits; keep it in float32"
+                f"no part of the model stays within {max_change:.0%} of its float32 depth in 8 bits; keep it in float32"
             )
         return best
 

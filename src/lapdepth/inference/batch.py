@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ import numpy as np
 from lapdepth.camera import Intrinsics
 from lapdepth.errors import InputError, LapDepthError, MissingExtraError, OutputError, ReadError
 from lapdepth.imaging import ByteArray
-from lapdepth.inference.result import DepthResult
-from lapdepth.io.color import color_range, colorize, compare, write_picture
+from lapdepth.inference.result import DepthResult, SkyAs
+from lapdepth.io.color import color_codes, color_range, compare, paint, write_codes, write_picture
 from lapdepth.io.files import read_bytes, write_json
 
 FORMATS = {
@@ -119,16 +119,17 @@ def write_result(
     written: list[str] = []
 
     @cache
-    def painted() -> tuple[ByteArray, float, float]:
+    def colors() -> tuple[ByteArray, float, float]:
         nearest_m, farthest_m = color_range(result.depth_m, result.valid, near_m, far_m)
-        return colorize(result.depth_m, result.valid, nearest_m, farthest_m), nearest_m, farthest_m
+        return color_codes(result.depth_m, result.valid, nearest_m, farthest_m), nearest_m, farthest_m
 
     for name in formats:
         try:
             if name == "color":
-                write_picture(files[name], painted()[0])
+                write_codes(files[name], colors()[0])
             elif name == "compare":
-                write_picture(files[name], compare(result.image, *painted()))
+                codes, *ends_m = colors()
+                write_picture(files[name], compare(result.image, paint(codes), *ends_m))
             else:
                 result.save(files[name], png_scale)
             written.append(name)
@@ -155,11 +156,52 @@ def _notes_on_files(stem: Path, written: Sequence[str], png_scale: float) -> dic
 def _read_sidecar(path: Path) -> dict[str, Any]:
     """What `write_result` wrote; nothing if the file is missing or another program's."""
     try:
-        notes = json.loads(read_bytes(path, "a sidecar"))
-    except (ReadError, ValueError, RecursionError):
+        return parse_sidecar(read_bytes(path, "a sidecar"))
+    except ReadError:
+        return {}
+
+
+def parse_sidecar(data: bytes) -> dict[str, Any]:
+    """What a file that `write_result` wrote says; nothing if it is damaged or another program's."""
+    try:
+        notes = json.loads(data)
+    except (ValueError, RecursionError):
         return {}
     ours = isinstance(notes, dict) and "predicted_at" in notes and isinstance(notes.get("formats"), list)
     return notes if ours else {}
+
+
+def is_done(stem: Path, formats: Sequence[str], image: str, model: str, png_scale: float = 256.0, sky: SkyAs = "invalid") -> bool:
+    """Whether all results of a picture are there, as an earlier run with the same model left them.
+
+    Args:
+        stem: Path without suffix of the results.
+        formats: Wanted, of `FORMATS`.
+        image: Name of the picture, as given to that run.
+        model: Name in the model's configuration.
+        png_scale: Codes for one metre in the 16-bit PNG.
+        sky: What sky is in the map.
+    """
+    files = result_files(stem, formats)
+    notes = _read_sidecar(files.pop("metadata"))
+    return covers(notes, formats, image, model, png_scale, sky) and all(file.is_file() for file in files.values())
+
+
+def covers(
+    notes: Mapping[str, Any],
+    formats: Sequence[str],
+    image: str,
+    model: str,
+    png_scale: float = 256.0,
+    sky: SkyAs = "invalid",
+) -> bool:
+    """Whether a sidecar tells of these results; the rest of its settings are not compared."""
+    same = (notes.get("image"), notes.get("model"), notes.get("sky")) == (image, model, sky)
+    return (
+        same
+        and set(formats) <= set(notes.get("formats", []))
+        and ("png16" not in formats or notes.get("png_units_per_metre") == png_scale)
+    )
 
 
 def is_earlier_result(output: Path, top: Path, path: Path) -> bool:

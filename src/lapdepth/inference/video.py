@@ -15,15 +15,13 @@ from lapdepth.errors import InputError, ReadError
 from lapdepth.inference.batch import make_folder
 from lapdepth.inference.overlap import overlapped
 from lapdepth.inference.result import DepthResult
+from lapdepth.inference.steady import SteadyDepth
 from lapdepth.io.color import color_range, colorize
 from lapdepth.io.depth import UNITS_PER_METRE, write_png16
 from lapdepth.io.files import atomic_path, write_json
 from lapdepth.io.read_ahead import ReadAhead
 from lapdepth.io.video import FrameSource, VideoFrame
 from lapdepth.io.video_writer import write_video
-
-SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".ogv", ".wmv"})
-"""What counts as a video among the inputs; whether it is one is told by its content when it is opened."""
 
 RANGE_M = (1.0, 80.0)
 """Both ends of the colours where none are asked for: a room takes the warm half of the logarithmic scale, a road all of it."""
@@ -89,6 +87,8 @@ def predict_video(
     range_m: tuple[float, float] = RANGE_M,
     png_scale: float = UNITS_PER_METRE,
     progress: Callable[[int], None] = lambda done: None,
+    at_once: int = 1,
+    steady: bool = False,
 ) -> int:
     """Predict each frame of a source until it ends, or until Ctrl-C; what is written by then is complete.
 
@@ -103,6 +103,8 @@ def predict_video(
         range_m: (nearest, farthest) metres of the colours, the same in all frames.
         png_scale: Codes for one metre in the 16-bit frames.
         progress: Called with the number of frames written.
+        at_once: Frames in work at once; they are written in order.
+        steady: Mix each frame's depth with that of the frame before, see `SteadyDepth`.
 
     Returns:
         The number of frames written.
@@ -117,6 +119,7 @@ def predict_video(
     if "png16" in formats:
         make_folder(files.frames)
     count, first_s, stopped = 0, 0.0, False
+    smooth = SteadyDepth() if steady else None
     failure: ReadError | None = None
     with ExitStack() as stack:
         ahead = stack.enter_context(ReadAhead(source))
@@ -136,16 +139,20 @@ def predict_video(
             if count == 0:
                 metadata.update(result.metadata())
                 first_s = frame.time_s if source.live else 0.0  # a camera's clock has no beginning of its own
+            depth_m = result.depth_m
+            if smooth is not None:
+                mixed_m = np.minimum(smooth(frame.rgb, depth_m, result.intrinsics), np.float32(result.range_m[1]))
+                depth_m = np.where(result.sky, depth_m, mixed_m)
             if "png16" in formats:
-                write_png16(files.frames / f"{count:06}.png", result.depth_m, result.valid, png_scale)
+                write_png16(files.frames / f"{count:06}.png", depth_m, result.valid, png_scale)
             if video is not None:
-                even = tuple(slice(side // 2 * 2) for side in result.depth_m.shape)  # as the encoder asks for
-                video(frame.time_s, colorize(result.depth_m, result.valid, *range_m)[even])
+                even = tuple(slice(side // 2 * 2) for side in depth_m.shape)  # as the encoder asks for
+                video(frame.time_s, colorize(depth_m, result.valid, *range_m)[even])
             times.write(f"{count},{frame.time_s - first_s:.6f}\n")
             count += 1
 
         try:
-            with closing(overlapped(until_failure(), lambda frame: frame, predict, write)) as done:
+            with closing(overlapped(until_failure(), lambda frame: frame, predict, write, at_once)) as done:
                 for _, error in done:
                     if error is not None:
                         raise error
@@ -154,13 +161,14 @@ def predict_video(
             stopped = True
         if count == 0:
             raise failure or ReadError(f"{source.name} was stopped before its first frame; nothing is written")
-    for name in ("image", "valid_share"):
+    for name in ("image", "valid_share", "sky_share"):
         del metadata[name]
     metadata |= {
         "source": source.name,
         "frames": count,
         "frames_dropped": ahead.dropped,
         "stopped": stopped or failure is not None,
+        "steady": steady,
         "formats": list(formats),
         "color_near_m": range_m[0],
         "color_far_m": range_m[1],

@@ -6,17 +6,20 @@ the network go. Colours: Turbo (Mikhailov, Google AI, 2019).
 
 from __future__ import annotations
 
+import io
 import math
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from lapdepth.camera import FloatArray
 from lapdepth.errors import InputError
 from lapdepth.imaging import ByteArray
 from lapdepth.io.depth import BoolArray, check_depth
-from lapdepth.io.files import write_encoded
+from lapdepth.io.files import write_bytes, write_encoded
 
 INVALID_RGB = (128, 128, 128)
 WIDE_ASPECT = 2.0
@@ -51,6 +54,8 @@ def color_range(
             raise InputError(f"{name} is {value}; expected a positive number of metres")
     if near_m is not None and far_m is not None and near_m >= far_m:
         raise InputError(f"near_m is {near_m}, far_m is {far_m}; near_m must be smaller")
+    if near_m is not None and far_m is not None:
+        return float(near_m), float(far_m)
     low, high = np.percentile(depth_m[valid], (2, 98)).tolist() if valid.any() else (1.0, 10.0)
     # One flat wall, or one end given beyond all depths, must leave a range too.
     if near_m is None:
@@ -66,10 +71,20 @@ def colorize(depth_m: FloatArray, valid: BoolArray, near_m: float | None = None,
     Returns:
         (H, W, 3) uint8 RGB.
     """
+    return paint(color_codes(depth_m, valid, near_m, far_m))
+
+
+def color_codes(depth_m: FloatArray, valid: BoolArray, near_m: float | None = None, far_m: float | None = None) -> ByteArray:
+    """Numbers of the colours of `colorize`, (H, W) uint8: 0 invalid, 1 far to 255 near."""
     near_m, far_m = color_range(depth_m, valid, near_m, far_m)
-    rgb = _colors(np.where(valid, depth_m, far_m), near_m, far_m)
-    rgb[~valid] = INVALID_RGB
-    return rgb
+    codes = _codes(np.where(valid, depth_m, far_m), near_m, far_m)
+    codes[~valid] = 0
+    return codes
+
+
+def paint(codes: ByteArray) -> ByteArray:
+    """Codes (H, W) of `color_codes` as (H, W, 3) uint8 RGB."""
+    return np.asarray(cv2.applyColorMap(codes, _palette()[:, None]), np.uint8)
 
 
 def compare(image_rgb: ByteArray, colored: ByteArray, near_m: float, far_m: float) -> ByteArray:
@@ -112,13 +127,31 @@ def write_picture(path: Path, rgb: ByteArray) -> None:
     write_encoded(path, np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8), params)
 
 
-def _colors(depth_m: FloatArray, near_m: float, far_m: float) -> ByteArray:
-    """Positive depths of any shape to colours (..., 3)."""
-    warmth = np.log(far_m / depth_m) / math.log(far_m / near_m)  # 1 near, 0 far
-    codes = np.rint(np.clip(warmth, 0, 1) * 255).astype(np.uint8)
-    turbo = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_TURBO)
-    rgb: ByteArray = np.asarray(turbo[:, 0, ::-1], np.uint8)[codes]
-    return rgb
+def write_codes(path: Path, codes: ByteArray) -> None:
+    """Write codes (H, W) of `color_codes` as a PNG with a palette: the pixels of `paint`, smaller and sooner written.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    image, file = Image.fromarray(codes), io.BytesIO()
+    image.putpalette(_palette().tobytes())
+    image.save(file, "PNG", compress_level=1)
+    write_bytes(path, file.getvalue())
+
+
+@cache
+def _palette() -> ByteArray:
+    """(256, 3) RGB: grey, then Turbo in 255 steps from far to near."""
+    turbo = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_TURBO)[:, 0, ::-1]
+    steps = turbo[np.rint(np.linspace(0, 255, 255)).astype(int)]
+    return np.concatenate([np.array([INVALID_RGB]), steps]).astype(np.uint8)
+
+
+def _codes(depth_m: FloatArray, near_m: float, far_m: float) -> ByteArray:
+    """Positive depths of any shape to codes from 1 to 255."""
+    warmth = np.log(np.float32(far_m) / depth_m) / np.float32(math.log(far_m / near_m))  # 1 near, 0 far
+    codes: ByteArray = np.rint(1 + 254 * np.clip(warmth, 0, 1)).astype(np.uint8)
+    return codes
 
 
 def color_bar(width: int, height: int, near_m: float, far_m: float) -> ByteArray:
@@ -128,7 +161,7 @@ def color_bar(width: int, height: int, near_m: float, far_m: float) -> ByteArray
     bar = np.full((text * 7 // 2, width, 3), _BACKGROUND, np.uint8)
     span = math.log(far_m / near_m)
     depths = near_m * np.exp(np.linspace(0, span, width)).astype(np.float32)
-    bar[:text] = _colors(depths, near_m, far_m)
+    bar[:text] = paint(_codes(depths[None], near_m, far_m))
     free_from = 0
     for tick in _ticks(near_m, far_m):
         label = f"{tick:.3g} m"

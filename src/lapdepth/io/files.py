@@ -22,6 +22,9 @@ from lapdepth.errors import InputError, LapDepthError, OutputError, ReadError
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm"})
 """What counts as a picture when a folder or pattern is searched. A file named outright is taken whatever its suffix."""
 
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".ogv", ".wmv"})
+"""What counts as a video among the inputs; whether it is one is told by its content when it is opened."""
+
 MAX_BYTES = 2**30
 """Larger files are refused: 100 megapixels of 16-bit RGBA without compression take 0.8 GB."""
 
@@ -65,6 +68,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def is_url(text: str) -> bool:
+    """Whether a text begins as `s3://`, `file://` and the like do."""
+    return _URL.match(text) is not None
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -169,8 +177,8 @@ def _expand(text: str, skip: Callable[[Path, Path], bool], errors: list[LapDepth
     """The pictures of one input; folders below it that cannot be read go to `errors`."""
     if not text:
         raise InputError("an input is empty text; expected a picture, a folder or a pattern such as 'photos/*.jpg'")
-    if _URL.match(text):
-        raise InputError(f"{text} is a URL; download it first and give the name of the file")
+    if is_url(text):
+        raise InputError(f"{text} is a URL; download it first and give the name of the file, or predict it with --cluster ray")
     top = Path(text)
     known = len(errors)
     if os.path.isdir(text):  # noqa: PTH112 - Path.is_dir raises for names that are too long

@@ -39,12 +39,12 @@ class Picture:
 
     Attributes:
         rgb: (H, W, 3) uint8 RGB, the right way up.
-        path: Where it came from; `None` if not from a file.
+        path: Where it came from, a file or a URL; `None` if from neither.
         focal_px: Focal length in pixels of this very picture, from EXIF; `None` if EXIF does not tell.
     """
 
     rgb: ByteArray
-    path: Path | None
+    path: Path | str | None
     focal_px: float | None
 
 
@@ -58,7 +58,20 @@ def read_image(path: Path) -> Picture:
         ReadError: The file is missing, not permitted, empty, damaged, not a picture or larger than `MAX_PIXELS`.
         InputError: The picture is too small, or its values do not fit 16 bits.
     """
-    data = read_bytes(path, _EXPECTED)
+    return decode_image(read_bytes(path, _EXPECTED), path)
+
+
+def decode_image(data: bytes, path: Path | str) -> Picture:
+    """The picture in a file's bytes.
+
+    Args:
+        data: The whole file.
+        path: What it is called, for messages and `Picture.path`.
+
+    Raises:
+        ReadError: As `read_image`.
+        InputError: As `read_image`.
+    """
     try:
         with _quiet():
             image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -88,7 +101,7 @@ def from_pil(image: Image.Image) -> Picture:
     return _picture(image, "picture", None)
 
 
-def _picture(image: Image.Image, name: str, path: Path | None) -> Picture:
+def _picture(image: Image.Image, name: str, path: Path | str | None) -> Picture:
     if min(image.size) < MIN_SIDE:
         raise InputError(f"{name} is {image.width}x{image.height}; both sides must be at least {MIN_SIDE} pixels")
     try:

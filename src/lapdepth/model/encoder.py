@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lapdepth.errors import ConfigError
 
-Freeze = Literal["none", "published", "published-syncbn"]
+Freeze = Literal["none", "published", "published-syncbn", "early"]
 
 
 class Encoder(nn.Module):
@@ -25,6 +25,8 @@ class Encoder(nn.Module):
     channels: tuple[int, ...]
     strides: tuple[int, ...]
     _frozen_norms = False
+    _early = ""
+    """Name of the last module before the feature at stride 4, for encoders that can hold still all up to there."""
 
     def freeze(self, how: Freeze) -> None:
         """Hold parts of the pretrained encoder still, one of the two ways in which the published models were trained.
@@ -32,11 +34,17 @@ class Encoder(nn.Module):
         `published`: the stem's convolution and the first two blocks of `layer1` (ResNets), and every batch norm, whose
         statistics stay those of ImageNet. `published-syncbn`: what the release's multi-GPU recipe really did: its conversion to
         synchronised batch norm undid the freezing of the statistics and of the affine parts of norms that are not named
-        `bn` inside a block. `none`: everything trains.
+        `bn` inside a block. `early`: every batch norm, and all up to the feature at stride 4, which spares half of a step of a
+        small network and leaves less to overfit. `none`: everything trains.
+
+        Raises:
+            ConfigError: `early` of an encoder whose layers have no such order.
         """
         self.requires_grad_(True)
-        self._frozen_norms = how == "published"
-        if how != "none":
+        self._frozen_norms = how in ("published", "early")
+        if how == "early":
+            self._freeze_early()
+        elif how != "none":
             norms = {name for name, module in self.named_modules() if isinstance(module, _BatchNorm)}
             for name, parameter in self.named_parameters():
                 # Without the wrapper's own name: "layer1.0.bn1", "weight".
@@ -45,6 +53,20 @@ class Encoder(nn.Module):
                 if in_norm or owner == "conv1" or owner.startswith(("layer1.0.", "layer1.1.")):
                     parameter.requires_grad_(False)
         self.train(self.training)
+
+    def _freeze_early(self) -> None:
+        if not self._early:
+            raise ConfigError("freeze 'early' needs an encoder of timm's feature lists; choose 'published' or 'none'")
+        for module in self.modules():
+            if isinstance(module, _BatchNorm):
+                module.requires_grad_(False)
+        reached = False
+        for name, parameter in self.named_parameters():
+            inside = name.startswith(self._early)
+            if reached and not inside:
+                break
+            reached = reached or inside
+            parameter.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Self:
         """As `nn.Module.train`, except that frozen batch norms stay in evaluation mode."""
@@ -95,6 +117,7 @@ class TimmEncoder(Encoder):
         self.channels = tuple(body.feature_info.channels())
         self.strides = wanted
         self.body = body
+        self._early = f"body.{body.feature_info.module_name()[1]}."
 
     def forward(self, image: Tensor) -> Sequence[Tensor]:
         """(B, 3, H, W) normalised to features (B, C, H / stride, W / stride), finest first."""

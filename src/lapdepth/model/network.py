@@ -50,8 +50,8 @@ class LapDepth(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = encoder
-        make = BlockFactory(config.norm, config.activation, config.weight_gain)
         widths = config.decoder or published_decoder(encoder.channels)
+        make = BlockFactory(config.norm, config.activation, config.weight_gain, widths.convolve_first)
         self.decoder = ResidualDecoder(encoder.channels, widths, make, config.uncertainty)
         self.register_buffer("image_mean", torch.tensor(config.image_mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("image_std", torch.tensor(config.image_std).view(1, 3, 1, 1), persistent=False)

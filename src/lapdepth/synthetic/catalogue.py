@@ -60,6 +60,7 @@ BUILDERS: dict[str, Builder] = {
     "lamp": street.lamp,
     "sign": street.sign,
     "gantry": street.gantry,
+    "bridge": street.bridge,
     "rail": street.rail,
     "wall": street.wall,
     "house": house,

@@ -49,7 +49,7 @@ class DatasetSettings:
     """What to draw.
 
     Attributes:
-        maker: A key of `MAKERS`: `room` or `road`.
+        maker: A key of `MAKERS`.
         count: Pictures.
         size: (width, height) in pixels.
         focal_px: Smallest and largest focal length; drawn evenly in the logarithm.
@@ -138,7 +138,10 @@ def draw_scene(settings: DatasetSettings, number: int) -> tuple[Scene, list[floa
     width, height = settings.size
     focal_px = round(float(np.exp(rng.uniform(*np.log(settings.focal_px)))), 2)
     camera = Camera(width=width, height=height, focal_px=focal_px)
-    if settings.maker == "road":
+    if settings.maker == "open":
+        heights = {"height_m": float(rng.uniform(0.5, 2.2)), "pitch_deg": float(rng.uniform(-4, 14))}
+        camera = camera.model_copy(update={**heights, "roll_deg": float(rng.uniform(-3, 3))})
+    elif settings.maker != "room":
         heights = {"height_m": float(rng.uniform(1.15, 1.85)), "pitch_deg": float(rng.uniform(-1, 4))}
         camera = camera.model_copy(update={**heights, "roll_deg": float(rng.uniform(-1.5, 1.5))})
     scene = MAKERS[settings.maker](seed, camera)

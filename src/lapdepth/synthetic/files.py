@@ -3,7 +3,7 @@
 images/000000.png      the picture (or .jpg)
 depth/000000.png       16-bit depth, metres x 256; 0 where there is sky, or where it is beyond the last code
 ids/000000.png         16-bit instances: 0 sky, 1 ground, 2 and on the scene's objects
-manifest.csv           as `lapdepth.data.manifest` reads it, with the time of each picture
+manifest.csv           as `lapdepth.data.manifest` reads it, with the time of each picture and the lens's distortion
 scene.json             the scene with all that its file left open; poses, camera to world; names of the instances
 """
 
@@ -23,7 +23,10 @@ from lapdepth.io.files import write_bytes, write_encoded, write_json
 from lapdepth.synthetic.render import Frame, Renderer
 from lapdepth.synthetic.scene import Scene
 
-COLUMNS = ("image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split", "scene", "ids", "time_s")
+COLUMNS = (
+    "image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split", "scene", "ids", "time_s",
+    "k1", "k2", "p1", "p2", "k3",
+)  # fmt: skip
 FARTHEST_M = 65535 / UNITS_PER_METRE
 JPEG_QUALITY = 95
 
@@ -73,7 +76,7 @@ def write_sequence(
         image, depth, ids = _write_frame(frame, folder, f"{number:06d}", ".jpg" if jpeg else ".png")
         camera = frame.intrinsics
         lens = (camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px)
-        rows.writerow((image, depth, UNITS_PER_METRE, *lens, split, scene.name, ids, frame.time_s))
+        rows.writerow((image, depth, UNITS_PER_METRE, *lens, split, scene.name, ids, frame.time_s, *frame.distortion))
         poses.append({"time_s": frame.time_s, "camera_to_world": frame.pose.tolist()})
         progress(number + 1, count)
     names = [thing.name or f"{thing.kind} {k}" for k, thing in enumerate(scene.objects, 2)]

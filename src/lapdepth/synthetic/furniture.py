@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lapdepth.synthetic.choices import Colour, colour_or, size_or
+from lapdepth.synthetic.choices import Colour, Size, colour_or, size_or
 from lapdepth.synthetic.mesh import Material, Mesh, box, cylinder, ellipsoid, extrude, join, limb, moved
 from lapdepth.synthetic.scene import Thing
 
@@ -19,9 +19,8 @@ DAY = Material((0.92, 0.97, 1.0), "flat", glow=3.0, casts=False)
 def room(thing: Thing) -> Mesh:
     """Ceiling and walls seen from inside, with a window, a door and skirting. The floor is the ground; it casts no shadow."""
     rng = np.random.default_rng(thing.seed)
-    width, height, length = size_or(thing, (4.6, 2.6, 5.6), rng, 0.12)
-    paint = Material(colour_or(thing, PAINTS, rng), "plaster", casts=False)
-    accent = Material(colour_or(thing, PAINTS, rng), "plaster", casts=False)
+    (width, height, length), colours, window, door = _shell(thing, rng)
+    paint, accent = (Material(colour, "plaster", casts=False) for colour in colours)
     ceiling, trim = Material((0.88, 0.87, 0.85), "flat", casts=False), Material((0.80, 0.79, 0.76), "flat", casts=False)
     thick = 0.2
     parts = [
@@ -35,9 +34,20 @@ def room(thing: Thing) -> Mesh:
     parts[-1] = moved(parts[-1], (0, height - 0.1, 0))
     for x, z, wide, long in ((-1, 0, 0.02, length), (1, 0, 0.02, length), (0, 1, width, 0.02), (0, -1, width, 0.02)):
         parts.append(box((wide, 0.09, long), trim, (x * (width / 2 - 0.01), 0, z * (length / 2 - 0.01))))
-    window = (-width / 2, 0.9, float(rng.uniform(-0.1, 0.25)) * length)
-    door = (float(rng.uniform(-0.3, 0.3)) * width, 0, length / 2)
     return join([*parts, moved(join(_window(rng, trim)), window, yaw_deg=-90), moved(join(_door(rng, trim)), door)])
+
+
+def door_m(thing: Thing) -> float:
+    """Where the door of a `room` is in its far wall, to the right of the middle."""
+    return _shell(thing, np.random.default_rng(thing.seed))[3][0]
+
+
+def _shell(thing: Thing, rng: np.random.Generator) -> tuple[Size, list[Colour], Size, Size]:
+    """A room's size and colours, and where its window and its door are."""
+    width, height, length = size_or(thing, (4.6, 2.6, 5.6), rng, 0.12)
+    colours = [colour_or(thing, PAINTS, rng) for _ in range(2)]
+    window = (-width / 2, 0.9, float(rng.uniform(-0.1, 0.25)) * length)
+    return (width, height, length), colours, window, (float(rng.uniform(-0.3, 0.3)) * width, 0.0, length / 2)
 
 
 def _window(rng: np.random.Generator, trim: Material) -> list[Mesh]:

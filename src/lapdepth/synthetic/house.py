@@ -47,7 +47,7 @@ def house(thing: Thing) -> Mesh:
     size = (float(rng.uniform(0.9, 1.5)), float(rng.uniform(1.2, 1.6)))
     gap = float(rng.uniform(2.2, 3.4))
     for yaw, wide, deep in ((0, width, length), (180, width, length), (90, length, width), (-90, length, width)):
-        parts += [moved(part, yaw_deg=yaw) for part in _facade(wide, deep, storeys, size, gap, rng)]
+        parts.append(moved(join(_facade(wide, deep, storeys, size, gap, rng)), yaw_deg=yaw))
     return join(parts)
 
 
@@ -59,6 +59,7 @@ def _facade(
     columns = max(1, int((wide - 0.6) / gap))
     door = int(rng.integers(columns))
     paint = Material((float(rng.uniform(0.15, 0.5)), 0.22, 0.18), "grain")
+    dark, lit = (_window(size, pane) for pane in (PANE, LIT_PANE))
     for storey in range(storeys):
         for column in range(columns):
             x = ((column + 0.5) / columns - 0.5) * wide
@@ -67,11 +68,17 @@ def _facade(
                 parts += [box((1.25, 2.35, 0.08), FRAME, (x, 0, z)), box((1.05, 2.2, 0.1), paint, (x, 0.05, z))]
                 parts.append(box((1.6, 0.18, 0.9), STONE, (x, 0, z - 0.4)))
                 continue
-            pane = LIT_PANE if rng.random() < 0.25 else PANE
-            up = storey * STOREY_M + 0.95
-            parts.append(panel((size[0] + 0.16, size[1] + 0.16), FRAME, (x, up - 0.08, z - 0.02)))
-            for half in (-1, 1):
-                light = (size[0] / 2 - 0.04, size[1] - 0.04)
-                parts.append(panel(light, pane, (x + half * size[0] / 4, up + 0.02, z - 0.03)))
-            parts.append(box((size[0] + 0.3, 0.07, 0.2), STONE, (x, up - 0.14, z - 0.05)))
+            window = lit if rng.random() < 0.25 else dark
+            parts.append(moved(window, (x, storey * STOREY_M + 0.95, z)))
     return parts
+
+
+def _window(size: tuple[float, float], pane: Material) -> Mesh:
+    light = (size[0] / 2 - 0.04, size[1] - 0.04)
+    return join(
+        [
+            panel((size[0] + 0.16, size[1] + 0.16), FRAME, (0, -0.08, -0.02)),
+            *(panel(light, pane, (half * size[0] / 4, 0.02, -0.03)) for half in (-1, 1)),
+            box((size[0] + 0.3, 0.07, 0.2), STONE, (0, -0.14, -0.05)),
+        ]
+    )

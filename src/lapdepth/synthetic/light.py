@@ -2,12 +2,13 @@
 
 Directions are the world's: X right, Y down, Z ahead. Light is linear; sunlit white is about 1.
 
-Legend: N points, K objects.
+Legend: N points, K objects, H, W height and width of a light's picture.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,50 +25,93 @@ FAR_M = 1000.0
 """Of the parallel projection: half before the middle, half behind."""
 
 
-class Shadows:
-    """What a distant light sees: a square of the world, from `towards`, the direction to the light."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Square:
+    """Part of the world that a distant light looks at.
 
-    def __init__(self, world: World, poses: Tensor, towards: Tensor, middle: Tensor, half_m: float, pixels: int) -> None:
-        """Draw the square of side 2 `half_m` around `middle`."""
-        axis = torch.tensor(
-            [0.0, 0, 1] if abs(float(towards[1])) > 0.9 else [0.0, 1, 0], dtype=torch.float64, device=poses.device
-        )
-        z = -towards.double()
-        x = torch.linalg.cross(axis, z)
-        x = x / x.norm()
-        self.turn = torch.stack([x, torch.linalg.cross(z, x), z])
-        self.scale = pixels / (2 * half_m)
-        # Whole texels: the shadows' edges do not swim when the camera moves.
-        at = self.turn @ middle.double()
-        at[:2] = torch.round(at[:2] * self.scale) / self.scale
-        at[2] -= FAR_M / 2
-        into = torch.eye(4, dtype=torch.float64, device=poses.device)
-        into[:3, :3], into[:3, 3] = self.turn, -at
-        self.shift = -at
-        camera = Intrinsics.from_focal(pixels, pixels, self.scale)
-        self.middle, self.pixels = camera.cx_px, pixels
-        numbers, corners = casters(world, poses, into)
-        kept, shapes = parallel(corners, world.two_sided[numbers], FAR_M, camera)
-        numbers = numbers[kept]
-        holes, discard = holes_of(world, shapes, numbers)
-        _, self.key = rasterise(shapes, pixels, pixels, holes, discard)
+    Attributes:
+        middle: (3,) in the world.
+        half_m: Half its side.
+        pixels: Its side in the light's picture.
+    """
 
-    def look_up(self, points: Tensor, spread_m: float, taps: int, bias_m: float) -> tuple[Tensor, Tensor]:
-        """Share (N,) of the light that reaches points (N, 3), blurred over `spread_m`; (N,) bool, inside the square."""
-        here = points.double() @ self.turn.T + self.shift
-        u, v = (here[:, 0] * self.scale + self.middle).float(), (here[:, 1] * self.scale + self.middle).float()
-        key = (FAR_M - here[:, 2]).float() + bias_m
-        reach = max(spread_m * self.scale, 0.7)
-        inside = (u > reach) & (v > reach) & (u < self.pixels - 1 - reach) & (v < self.pixels - 1 - reach)
-        number = torch.arange(len(u), device=u.device)
-        lit = torch.zeros_like(u)
-        turn = hashed(number) * (2 * math.pi)
-        for tap in range(taps):
-            angle, radius = turn + tap * 2.39996, reach * math.sqrt((tap + 0.5) / taps)
-            i = torch.round(v + radius * torch.sin(angle)).long().clamp(0, self.pixels - 1)
-            j = torch.round(u + radius * torch.cos(angle)).long().clamp(0, self.pixels - 1)
-            lit += (self.key[i, j] <= key).float()
-        return torch.where(inside, lit / taps, 1.0), inside
+    middle: Tensor
+    half_m: float
+    pixels: int
+
+
+def light_reaching(
+    world: World,
+    poses: Tensor,
+    towards: Tensor,
+    square: Square,
+    points: Tensor,
+    number: Tensor,
+    spread_m: float,
+    taps: int,
+    bias_m: float,
+) -> tuple[Tensor, Tensor]:
+    """How much of a distant light reaches points, by a picture of what the light sees: only the part around the points is drawn.
+
+    Args:
+        world: What stands in the way.
+        poses: (K, 4, 4).
+        towards: (3,) direction to the light.
+        square: Where it is looked for.
+        points: (N, 3).
+        number: (N,) int64, draws where each point's taps lie.
+        spread_m: Radius over which shadows are blurred.
+        taps: Places in it that are asked.
+        bias_m: How far behind a surface its own points may lie.
+
+    Returns:
+        Share (N,) of the light, 1 outside the square; (N,) bool, inside the square.
+    """
+    turn = _light_axes(towards.double())
+    scale, side = square.pixels / (2 * square.half_m), square.pixels
+    # Whole texels: the shadows' edges do not swim when the camera moves.
+    at = turn @ square.middle.double()
+    at[:2] = torch.round(at[:2] * scale) / scale
+    at[2] -= FAR_M / 2
+    camera = Intrinsics.from_focal(side, side, scale)
+    here = points.double() @ turn.T - at
+    u, v = (here[:, 0] * scale + camera.cx_px).float(), (here[:, 1] * scale + camera.cy_px).float()
+    reach = max(spread_m * scale, 0.7)
+    inside = (u > reach) & (v > reach) & (u < side - 1 - reach) & (v < side - 1 - reach)
+    lit = torch.ones_like(u)
+    index = inside.nonzero()[:, 0]
+    if not len(index):
+        return lit, inside
+    u, v, key = u[index], v[index], (FAR_M - here[index, 2]).float() + bias_m
+    left, top = (max(int(float(low.min()) - reach) - 1, 0) for low in (u, v))
+    right, bottom = (min(int(float(high.max()) + reach) + 2, side) for high in (u, v))
+    into = torch.eye(4, dtype=torch.float64, device=poses.device)
+    into[:3, :3], into[:3, 3] = turn, -at
+    nearest = _nearest(world, poses, into, camera.cropped(left, top, right - left, bottom - top))
+    total, angle0 = torch.zeros_like(u), hashed(number[index]) * (2 * math.pi)
+    for tap in range(taps):
+        angle, radius = angle0 + tap * 2.39996, reach * math.sqrt((tap + 0.5) / taps)
+        i = torch.round(v + radius * torch.sin(angle)).long() - top
+        j = torch.round(u + radius * torch.cos(angle)).long() - left
+        total += (nearest.take(i * (right - left) + j) <= key).float()
+    lit[index] = total / taps
+    return lit, inside
+
+
+def _light_axes(towards: Tensor) -> Tensor:
+    """Axes (3, 3) of a light's picture, one a row; the last points away from the light."""
+    steep = abs(float(towards[1])) > 0.9
+    axis = torch.tensor([0.0, 0, 1] if steep else [0.0, 1, 0], dtype=torch.float64, device=towards.device)
+    x = torch.linalg.cross(axis, -towards)
+    x = x / x.norm()
+    return torch.stack([x, torch.linalg.cross(-towards, x), -towards])
+
+
+def _nearest(world: World, poses: Tensor, into: Tensor, camera: Intrinsics) -> Tensor:
+    """Keys (H, W) of what is nearest to the light."""
+    numbers, corners = casters(world, poses, into, camera)
+    kept, shapes = parallel(corners, world.two_sided[numbers], FAR_M, camera)
+    return rasterise(shapes, camera.height, camera.width, holes_of(world, numbers[kept], shapes))[1]
 
 
 def sun_direction(light: Light, device: torch.device) -> Tensor:

@@ -7,11 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lapdepth.errors import ConfigError
+from lapdepth.synthetic.drives import drive_scene
+from lapdepth.synthetic.fields import open_scene
 from lapdepth.synthetic.roads import road_scene
 from lapdepth.synthetic.rooms import room_scene
 from lapdepth.synthetic.scene import Camera, Scene, load_scene
 
-MAKERS: dict[str, Callable[[int, Camera | None], Scene]] = {"road": road_scene, "room": room_scene}
+MAKERS: dict[str, Callable[[int, Camera | None], Scene]] = {
+    "road": road_scene,
+    "drive": drive_scene,
+    "open": open_scene,
+    "room": room_scene,
+}
 """Each takes a seed, and a camera or `None`."""
 
 

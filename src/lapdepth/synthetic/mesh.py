@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -70,7 +70,11 @@ def solid(corners: Points, material: Material, normals: Points | None = None, tw
     if normals is None:
         normals = np.repeat(_face_normals(corners)[:, None], 3, 1)
     numbers = np.zeros(count, np.int64)
-    return Mesh(corners, normals, corners, numbers, np.full(count, two_sided or material.cutout), (material,))
+    return Mesh(corners, normals, corners, numbers, _sides(count, material, two_sided), (material,))
+
+
+def _sides(count: int, material: Material, two_sided: bool = False) -> npt.NDArray[np.bool_]:
+    return np.full(count, two_sided or material.cutout)
 
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
@@ -90,26 +94,43 @@ def moved(
     mesh: Mesh, at: Sequence[float] = (0, 0, 0), yaw_deg: float = 0.0, pitch_deg: float = 0.0, roll_deg: float = 0.0
 ) -> Mesh:
     """Rolled to the right, pitched forwards, turned to the right, then moved to `at`; textures stay where they are on it."""
-    y, p, r = (math.radians(angle) for angle in (yaw_deg, pitch_deg, roll_deg))
-    roll = np.array([[math.cos(r), math.sin(r), 0], [-math.sin(r), math.cos(r), 0], [0, 0, 1]])
-    pitch = np.array([[1, 0, 0], [0, math.cos(p), -math.sin(p)], [0, math.sin(p), math.cos(p)]])
-    turn = np.array([[math.cos(y), 0, math.sin(y)], [0, 1, 0], [-math.sin(y), 0, math.cos(y)]])
-    way = turn @ pitch @ roll
-    return replace(mesh, corners=mesh.corners @ way.T + np.asarray(at, float), normals=mesh.normals @ way.T)
+    corners, normals = mesh.corners, mesh.normals
+    if yaw_deg or pitch_deg or roll_deg:
+        y, p, r = (math.radians(angle) for angle in (yaw_deg, pitch_deg, roll_deg))
+        roll = np.array([[math.cos(r), math.sin(r), 0], [-math.sin(r), math.cos(r), 0], [0, 0, 1]])
+        pitch = np.array([[1, 0, 0], [0, math.cos(p), -math.sin(p)], [0, math.sin(p), math.cos(p)]])
+        turn = np.array([[math.cos(y), 0, math.sin(y)], [0, 1, 0], [-math.sin(y), 0, math.cos(y)]])
+        way = turn @ pitch @ roll
+        corners, normals = _turned(corners, way), _turned(normals, way)
+    return Mesh(corners + np.asarray(at, float), normals, mesh.texture, mesh.material, mesh.two_sided, mesh.palette)
+
+
+def _turned(vectors: Points, way: Points) -> Points:
+    """As one product: a stack of small ones is many times slower."""
+    return (vectors.reshape(-1, 3) @ way.T).reshape(vectors.shape)
 
 
 def box(size: Sequence[float], material: Material, at: Sequence[float] = (0, 0, 0)) -> Mesh:
     """A box; `at` is the middle of its underside."""
-    width, height, length = size
-    return moved(extrude([(-width / 2, 0), (width / 2, 0), (width / 2, height), (-width / 2, height)], length, material), at)
+    unit = _unit_box()
+    corners = unit.corners * np.asarray(size, float)
+    return moved(Mesh(corners, unit.normals, corners, unit.material, _sides(12, material), (material,)), at)
+
+
+@lru_cache(maxsize=1)
+def _unit_box() -> Mesh:
+    """Scaled by `box`: a scene has thousands of them."""
+    return extrude([(-0.5, 0), (0.5, 0), (0.5, 1), (-0.5, 1)], 1.0, Material())
 
 
 def panel(size: Sequence[float], material: Material, at: Sequence[float] = (0, 0, 0)) -> Mesh:
     """The face that a box of (width, height) turns to the rear, and nothing else; `at` is the middle of its lower edge."""
-    width, height = size
-    x, y = width / 2, height
-    corners = np.array([[[-x, 0, 0], [-x, y, 0], [x, y, 0]], [[-x, 0, 0], [x, y, 0], [x, 0, 0]]], float)
-    return moved(solid(corners, material), at)
+    corners = _UNIT_PANEL * [*size, 0.0]
+    return moved(solid(corners, material, _TO_THE_REAR), at)
+
+
+_TO_THE_REAR = np.tile(np.array([0.0, 0.0, -1.0]), (2, 3, 1))
+_UNIT_PANEL = np.array([[[-0.5, 0, 0], [-0.5, 1, 0], [0.5, 1, 0]], [[-0.5, 0, 0], [0.5, 1, 0], [0.5, 0, 0]]])
 
 
 def wedge(size: Sequence[float], material: Material) -> Mesh:
@@ -155,18 +176,33 @@ def extrude(
 def cylinder(size: Sequence[float], material: Material, sides: int = 20, top: float = 1.0) -> Mesh:
     """An upright prism of many sides round an ellipse, shaded as a cylinder; `top` is the size of its upper end."""
     width, height, length = size
-    angle = np.arange(sides) * 2 * math.pi / sides
-    round_ = np.column_stack([np.cos(angle) * width / 2, np.zeros(sides), np.sin(angle) * length / 2])
-    upper = round_ * [top, 1, top] + [0, height, 0]
-    side = _strip(round_, upper)[:, ::-1]
+    ring, side, lid, under, over = _round(sides)
+    base = ring * [width / 2, 0, length / 2]
+    points = np.concatenate([base, base * [top, 1, top] + [0, height, 0]])
     lean = (1 - top) * width / 2 / height
-    n = _unit(np.column_stack([np.cos(angle) / width, np.full(sides, lean / width), np.sin(angle) / length]))
-    # `_strip` lays two triangles a side: (i, i + 1, upper i + 1) and (i, upper i + 1, upper i)
-    normals = _strip(n, n)[:, ::-1]
+    normals = _unit(ring / [width, 1, length] + [0, lean / width, 0])
+    parts, shading = [points[side], points[lid]], [normals[side % sides], under]
+    if top > 0.01:
+        parts, shading = [*parts, points[lid[:, ::-1] + sides]], [*shading, over]
+    return solid(np.concatenate(parts), material, np.concatenate(shading))
+
+
+@lru_cache(maxsize=32)
+def _round(sides: int) -> tuple[Points, npt.NDArray[np.int64], npt.NDArray[np.int64], Points, Points]:
+    """An upright prism of K sides.
+
+    Returns:
+        Corners (K, 3) of a unit ring; corner numbers of the sides' and of the lower end's triangles, the upper ring's being K
+        more; normals of the lower and of the upper end's triangles.
+    """
+    angle = np.arange(sides) * 2 * math.pi / sides
+    ring = np.column_stack([np.cos(angle), np.zeros(sides), np.sin(angle)])
+    number = np.arange(sides, dtype=np.float64)[:, None]
+    side = _strip(number, number + sides)[:, ::-1, 0].astype(np.int64)
     fan = np.arange(1, sides - 1)
-    lid = np.stack([np.zeros_like(fan), fan + 1, fan], 1)
-    mesh = [solid(side, material, normals), solid(round_[lid[:, ::-1]], material)]
-    return join([*mesh, solid(upper[lid], material)] if top > 0.01 else mesh)
+    lid = np.stack([fan, fan + 1, np.zeros_like(fan)], 1).astype(np.int64)
+    under, over = (np.tile(np.array([0.0, up, 0.0]), (len(fan), 3, 1)) for up in (-1, 1))
+    return ring, side, lid, under, over
 
 
 def ellipsoid(size: Sequence[float], material: Material, at: Sequence[float] = (0, 0, 0), detail: int = 1) -> Mesh:
@@ -222,20 +258,26 @@ def _ball(detail: int) -> Points:
 
 def _ear_clip(ring: Points) -> npt.NDArray[np.int64]:
     """Triangles (K - 2, 3) of a counter-clockwise polygon."""
+    points = [(float(x), float(y)) for x, y in ring]
+
+    def area(i: int, j: int, m: int) -> float:
+        """Twice a triangle's."""
+        (ax, ay), (bx, by), (cx, cy) = points[i], points[j], points[m]
+        return (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+
     left = list(range(len(ring)))
     ears = []
     while len(left) > 3:
         for k in range(len(left)):
             i, j, m = left[k - 1], left[k], left[(k + 1) % len(left)]
-            inside = (_area(ring[[i, j, n]]) >= 0 and _area(ring[[j, m, n]]) >= 0 and _area(ring[[m, i, n]]) >= 0
-                      for n in left if n not in (i, j, m))  # fmt: skip
-            if _area(ring[[i, j, m]]) > 1e-12 and not any(inside):
+            inside = (area(i, j, n) >= 0 and area(j, m, n) >= 0 and area(m, i, n) >= 0 for n in left if n not in (i, j, m))
+            if area(i, j, m) > 2e-12 and not any(inside):
                 ears.append((i, j, m))
                 del left[k]
                 break
         else:
             break  # no ear left
-    if len(left) > 3 or _area(ring[left]) <= 1e-12:
+    if len(left) > 3 or area(*left) <= 2e-12:
         raise InputError(f"outline of {len(ring)} corners crosses itself or has no area; give its corners in order")
     return np.array([*ears, tuple(left)], np.int64)
 
@@ -245,8 +287,14 @@ def _area(ring: Points) -> float:
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
+def _cross(a: Points, b: Points) -> Points:
+    """Of vectors (F, 3); what NumPy has is slow on few."""
+    ax, ay, az, bx, by, bz = *a.T, *b.T
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], 1)
+
+
 def _face_normals(corners: Points) -> Points:
-    return _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+    return _unit(_cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
 
 
 def _unit(vectors: Points) -> Points:

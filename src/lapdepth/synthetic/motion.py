@@ -18,7 +18,7 @@ Matrix = npt.NDArray[np.float64]
 Place = tuple[float, float, float]
 """(x_m, z_m, yaw in radians) on the ground."""
 
-STANDS_UPRIGHT = frozenset({"pedestrian", "tree", "bush", "pole", "lamp", "sign", "gantry", "house", "wall", "room"})
+STANDS_UPRIGHT = frozenset({"pedestrian", "tree", "bush", "pole", "lamp", "sign", "gantry", "bridge", "house", "wall", "room"})
 """Kinds that do not lean with a slope."""
 
 
@@ -69,6 +69,17 @@ def travelled(motion: Motion, time_s: float) -> tuple[float, float]:
         if left_s <= 0:
             break
     return distance_m + speed * max(left_s, 0.0) + motion.speed_mps * min(time_s, 0.0), speed
+
+
+def walked_m(motion: Motion, time_s: float) -> float:
+    """Metres gone along its path since time 0, or since its first key."""
+    if not motion.keys:
+        return travelled(motion, time_s)[0]
+    gone_m = 0.0
+    for start, end in itertools.pairwise(motion.keys):
+        share = min(max((time_s - start.time_s) / (end.time_s - start.time_s), 0.0), 1.0)
+        gone_m += share * math.hypot(end.x_m - start.x_m, end.z_m - start.z_m)
+    return gone_m
 
 
 def place_at(motion: Motion, road: Road | None, time_s: float) -> Place:

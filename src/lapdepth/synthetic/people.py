@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from lapdepth.synthetic.choices import colour_or, size_or
 from lapdepth.synthetic.mesh import Material, Mesh, box, cylinder, ellipsoid, join, limb, moved
+from lapdepth.synthetic.motion import Matrix
 from lapdepth.synthetic.scene import Thing
 
 SKINS = ((0.86, 0.68, 0.56), (0.72, 0.53, 0.41), (0.50, 0.35, 0.26), (0.34, 0.23, 0.17))
@@ -21,29 +24,123 @@ FRAME = Material((0.20, 0.22, 0.25), "flat", gloss=0.4)
 TYRE = Material((0.10, 0.10, 0.10), "flat")
 
 
+STRIDE_RAD = 0.38
+"""How far a leg swings ahead and back."""
+KNEE_RAD = 0.9
+"""How far a knee bends while its leg comes forward."""
+TOE_M = 0.175
+"""How far a shoe reaches ahead of its leg."""
+ARM_SHARE = 0.7
+"""An arm's swing as a share of a leg's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Limb:
+    """A part that turns about an axis to the right, with all that hangs on it.
+
+    Attributes:
+        mesh: In the person's own frame, hanging straight down.
+        hinge_m: (up, forward) of the axis.
+        kind: What turns it.
+        side: -1 left, 1 right.
+        parent: Number of the limb that carries it, `None` for the trunk.
+    """
+
+    mesh: Mesh
+    hinge_m: tuple[float, float]
+    kind: Literal["thigh", "shin", "arm"]
+    side: int
+    parent: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """Somebody on foot, upright.
+
+    Attributes:
+        trunk: Without limbs.
+        limbs: These.
+        leg_m: From hip to sole.
+        phase_rad: Where in a stride it begins.
+    """
+
+    trunk: Mesh
+    limbs: tuple[Limb, ...]
+    leg_m: float
+    phase_rad: float
+
+
 def pedestrian(thing: Thing) -> Mesh:
-    """Somebody in mid-stride, or standing if the motion has no speed."""
+    """Somebody who stands."""
+    figure = person(thing)
+    return join([figure.trunk, *(limb_.mesh for limb_ in figure.limbs)])
+
+
+def walks(thing: Thing) -> bool:
+    """Whether an object is somebody who walks at some time."""
+    return thing.kind == "pedestrian" and thing.motion.moves
+
+
+def person(thing: Thing) -> Figure:
+    """Somebody on foot."""
     rng = np.random.default_rng(thing.seed)
     width, height, length = size_or(thing, (0.5, 1.72, 0.5), rng)
     skin, hair, _, legs = _looks(rng)
     top = Material(colour_or(thing, TOPS, rng), "cloth")
-    stride = 0.30 if thing.motion.speed_mps > 0 or thing.motion.keys else 0.03
-    swing = stride * float(rng.uniform(0.5, 1.0)) * (1 if rng.random() < 0.5 else -1)
-    hip, shoulder, wide, deep = 0.50 * height, 0.80 * height, width * 0.5, length * 0.5
-    parts = []
-    for side, ahead in ((-1, swing), (1, -swing)):
-        foot = (side * 0.09, 0.05 * height, ahead * height * 0.42)
-        knee = (side * 0.095, 0.27 * height, ahead * height * 0.25 + 0.04)
-        parts += [limb((side * 0.09, hip, 0), knee, (0.085, 0.062), legs), limb(knee, foot, (0.06, 0.045), legs)]
-        parts.append(box((0.09, 0.06, 0.25), SHOES, (foot[0], foot[1] - 0.05, foot[2] + 0.05)))
-        elbow = (side * (wide * 0.98), 0.63 * height, -ahead * 0.18 - 0.02)
-        hand = (side * (wide * 0.92), 0.49 * height, -ahead * 0.45 + 0.06)
-        parts += [
+    phase = math.asin(float(rng.uniform(0.5, 1.0))) * (1 if rng.random() < 0.5 else -1)
+    hip, knee, shoulder, wide, deep = 0.50 * height, 0.27 * height, 0.80 * height, width * 0.5, length * 0.5
+    limbs: list[Limb] = []
+    for side in (-1, 1):
+        x = side * 0.09
+        thigh = limb((x, hip, 0), (x, knee, 0.01), (0.085, 0.062), legs)
+        shoe = box((0.09, 0.06, 0.25), SHOES, (x, 0, 0.05))
+        shin = join([limb((x, knee + 0.02, 0.01), (x, 0.04, 0), (0.062, 0.045), legs), shoe])
+        limbs.append(Limb(thigh, (hip, 0.0), "thigh", side))
+        limbs.append(Limb(shin, (knee, 0.01), "shin", side, parent=len(limbs) - 1))
+        elbow, hand = (side * wide * 0.98, 0.63 * height, -0.02), (side * wide * 0.92, 0.49 * height, 0.06)
+        arm = [
             limb((side * wide * 0.82, shoulder - 0.02, 0), elbow, (0.055, 0.045), top),
             limb(elbow, hand, (0.044, 0.035), top),
+            ellipsoid((0.07, 0.11, 0.06), skin, (hand[0], hand[1] - 0.09, hand[2])),
         ]
-        parts.append(ellipsoid((0.07, 0.11, 0.06), skin, (hand[0], hand[1] - 0.09, hand[2])))
-    return join([*parts, *_trunk(top, legs, hip, shoulder, wide, deep), *_head(skin, hair, shoulder, height)])
+        limbs.append(Limb(join(arm), (shoulder - 0.02, 0.0), "arm", side))
+    trunk = join([*_trunk(top, legs, hip, shoulder, wide, deep), *_head(skin, hair, shoulder, height)])
+    return Figure(trunk, tuple(limbs), hip, phase)
+
+
+def stride(figure: Figure, walked_m: float) -> tuple[float, list[Matrix]]:
+    """Where a walker's parts are.
+
+    Args:
+        figure: Who walks.
+        walked_m: How far since time 0.
+
+    Returns:
+        How much lower than upright the trunk is, so that the rear foot's toes stay on the ground; pose (4, 4) of each limb in
+        the frame of the lowered trunk (right, down, forward).
+    """
+    turn = 2 * math.pi * walked_m / (4 * figure.leg_m * math.sin(STRIDE_RAD)) + figure.phase_rad
+    poses: list[Matrix] = []
+    for limb_ in figure.limbs:
+        own = turn if limb_.side < 0 else turn + math.pi
+        angle = {
+            "thigh": STRIDE_RAD * math.sin(own),
+            "shin": -KNEE_RAD * max(0.0, math.cos(own)) ** 2,
+            "arm": -ARM_SHARE * STRIDE_RAD * math.sin(own),
+        }[limb_.kind]
+        pose = _about(limb_.hinge_m, angle)
+        poses.append(pose if limb_.parent is None else poses[limb_.parent] @ pose)
+    angle = abs(STRIDE_RAD * math.sin(turn))
+    return figure.leg_m * (1 - math.cos(angle)) - TOE_M * math.sin(angle), poses
+
+
+def _about(hinge_m: tuple[float, float], angle: float) -> Matrix:
+    """(4, 4) turn that brings what hangs down forward, in (right, down, forward)."""
+    c, s = math.cos(angle), math.sin(angle)
+    pose, hinge = np.eye(4), np.array([0.0, -hinge_m[0], hinge_m[1]])
+    pose[:3, :3] = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+    pose[:3, 3] = hinge - pose[:3, :3] @ hinge
+    return pose
 
 
 def cyclist(thing: Thing) -> Mesh:

@@ -47,8 +47,40 @@ class Projected:
     seen: Tensor
 
 
-Discard = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(triangle, u, v) of N fragments to (N,) bool, true where there is a hole."""
+@dataclass(frozen=True, eq=False)
+class Holes:
+    """Triangles with holes in them.
+
+    Attributes:
+        has: (T,) bool.
+        linear: (T, 3, 4) float32, by u, by v and constant: a place in the texture's space times a factor, and that factor.
+        between: Triangle (N,) and place (N, 3) float32 of fragments to (N,) bool, true where there is a hole.
+    """
+
+    has: Tensor
+    linear: Tensor
+    between: Callable[[Tensor, Tensor], Tensor]
+
+    def at(self, triangle: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        """True (N,) where a triangle (N,) has a hole at pixel coordinates (u, v), (N,)."""
+        gone = torch.zeros_like(triangle, dtype=torch.bool)
+        asked = self.has.index_select(0, triangle).nonzero()[:, 0]
+        if len(asked):
+            of = triangle.index_select(0, asked)
+            slopes, asides, rests = self.linear.index_select(0, of).unbind(1)
+            u, v = (values.index_select(0, asked).float()[:, None] for values in (u, v))
+            parts = torch.addcmul(torch.addcmul(rests, asides, v), slopes, u)
+            gone[asked] = self.between(of, parts[:, :3] / parts[:, 3:])
+        return gone
+
+
+def holes_in(shapes: Projected, has: Tensor, places: Tensor, between: Callable[[Tensor, Tensor], Tensor]) -> Holes:
+    """Of projected triangles whose corners are at `places` (T, 3, 3) float64 in the texture's space.
+
+    Weights of the corners are linear in pixel coordinates up to a common factor, and so is what they weigh.
+    """
+    parts = torch.cat([places, torch.ones_like(places[..., :1])], 2)
+    return Holes(has, (shapes.edges.transpose(1, 2) @ parts).float(), between)
 
 
 def perspective(corners: Tensor, two_sided: Tensor, camera: Intrinsics) -> tuple[Tensor, Projected]:
@@ -117,15 +149,14 @@ def _bounded(edges: Tensor, key: Tensor, us: Tensor, vs: Tensor, counts: Tensor,
     return Projected(edges, key, top, bottom, seen)
 
 
-def rasterise(shapes: Projected, height: int, width: int, holes: Tensor | None, discard: Discard | None) -> tuple[Tensor, Tensor]:
+def rasterise(shapes: Projected, height: int, width: int, holes: Holes) -> tuple[Tensor, Tensor]:
     """The nearest triangle at each pixel's centre.
 
     Args:
         shapes: Projected triangles.
         height: Of the picture.
         width: Of the picture.
-        holes: (T,) bool, triangles whose fragments `discard` is asked about.
-        discard: Where these have holes.
+        holes: What is not there.
 
     Returns:
         (H, W) int64 triangle number, -1 where there is none; (H, W) float32 key, 0 there.
@@ -158,10 +189,11 @@ def rasterise(shapes: Projected, height: int, width: int, holes: Tensor | None, 
     pixel = (v * width + first).long().index_select(0, span) + step
     shape = index[of]
     packed = (key.view(torch.int32).long() << 32) | shape.index_select(0, span)  # positive floats are in the order of their bits
-    if holes is not None and discard is not None and bool(holes[shape].any()):
-        asked = holes[shape].index_select(0, span).nonzero()[:, 0]
-        at = pixel[asked]
-        gone = discard(shape[span[asked]], at % width, torch.div(at, width, rounding_mode="floor"))
+    if bool(holes.has.index_select(0, shape).any()):
+        asked = holes.has.index_select(0, shape).index_select(0, span).nonzero()[:, 0]
+        row = span.index_select(0, asked)
+        u = first.index_select(0, row) + step.index_select(0, asked)
+        gone = holes.at(shape.index_select(0, row), u, v.index_select(0, row))
         packed[asked] = torch.where(gone, -1, packed[asked])
     nearest = empty.scatter_reduce_(0, pixel, packed, "amax").view(height, width)
     hit = nearest >= 0

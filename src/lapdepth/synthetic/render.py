@@ -17,10 +17,13 @@ from torch import Tensor
 
 from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.imaging import ByteArray
+from lapdepth.synthetic.distortion import Coefficients
+from lapdepth.synthetic.film import Film, make_film, seen_exactly
 from lapdepth.synthetic.lens import develop
 from lapdepth.synthetic.light import sky
-from lapdepth.synthetic.motion import Matrix, camera_pose, object_pose
-from lapdepth.synthetic.raster import Projected, perspective, rasterise
+from lapdepth.synthetic.motion import Matrix, camera_pose, object_pose, walked_m
+from lapdepth.synthetic.people import stride
+from lapdepth.synthetic.raster import Holes, Projected, perspective, rasterise
 from lapdepth.synthetic.scene import Scene
 from lapdepth.synthetic.shading import find_hits, shade
 from lapdepth.synthetic.world import World, holes_of, make_world, seen_from
@@ -29,6 +32,8 @@ IdArray = npt.NDArray[np.int32]
 
 SAMPLES = 2
 """Of colour along each side of a pixel."""
+SHUTTER_STEPS = 8
+"""Moments of an open shutter."""
 BRIGHTEST = 6.0
 """Light above this is cut off before samples are averaged: a spark would leave jagged edges."""
 
@@ -41,7 +46,8 @@ class Frame:
         image: (H, W, 3) uint8 RGB.
         depth_m: (H, W) float32 metres along the optical axis, `inf` in the sky.
         ids: (H, W) int32 instances: 0 sky, 1 ground, 2 and on the scene's objects.
-        intrinsics: The camera.
+        intrinsics: The camera, but for its lens's distortion.
+        distortion: k1, k2, p1, p2, k3 of OpenCV.
         pose: (4, 4) float64, camera to world.
         time_s: When.
     """
@@ -50,8 +56,26 @@ class Frame:
     depth_m: FloatArray
     ids: IdArray
     intrinsics: Intrinsics
+    distortion: Coefficients
     pose: Matrix
     time_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a pinhole sees.
+
+    Attributes:
+        numbers: (T,) int64, triangles of the world that may be in the picture.
+        shapes: These, projected.
+        holes: Of these.
+        triangle: (H, W) int64, which of these each pixel's centre sees, -1 for the sky.
+    """
+
+    numbers: Tensor
+    shapes: Projected
+    holes: Holes
+    triangle: Tensor
 
 
 class Renderer:
@@ -62,8 +86,10 @@ class Renderer:
         self.scene = scene
         self.device = torch.device(device)
         self.world: World = make_world(scene, self.device)
+        self.films: dict[tuple[Intrinsics, int], Film] = {}
         standing = [object_pose(thing, scene.ground, scene.road, 0.0) for thing in scene.objects]
-        self.standing: Matrix = np.stack([np.eye(4), *standing])
+        limbs = sum(len(figure.limbs) for figure in self.world.walkers.values())
+        self.standing: Matrix = np.stack([np.eye(4), *standing, *[np.eye(4)] * limbs])
         self.moving = [k for k, thing in enumerate(scene.objects, 1) if thing.motion.moves]
 
     def pose(self, time_s: float) -> Matrix:
@@ -87,10 +113,17 @@ class Renderer:
         return depth_m.cpu().numpy(), ids.cpu().numpy()
 
     def _poses(self, time_s: float) -> Tensor:
-        """Poses (K, 4, 4) of ground and objects; what never moves was placed once."""
+        """Poses (K, 4, 4) of ground, objects and limbs; what never moves was placed once."""
         poses = self.standing.copy()
+        limb = len(self.scene.objects) + 1
         for k in self.moving:
-            poses[k] = object_pose(self.scene.objects[k - 1], self.scene.ground, self.scene.road, time_s)
+            thing = self.scene.objects[k - 1]
+            poses[k] = object_pose(thing, self.scene.ground, self.scene.road, time_s)
+            if k in self.world.walkers:
+                lower_m, limbs = stride(self.world.walkers[k], walked_m(thing.motion, time_s))
+                poses[k, :3, 3] += poses[k, :3, 1] * lower_m
+                poses[limb : limb + len(limbs)] = poses[k] @ np.stack(limbs)
+                limb += len(limbs)
         return torch.as_tensor(poses, device=self.device)
 
     def frame(self, time_s: float = 0.0) -> Frame:
@@ -98,23 +131,42 @@ class Renderer:
         camera = self.scene.camera.intrinsics
         poses = self._poses(time_s)
         depth_m, ids = self._depth(poses, time_s, camera)
-        light = self._light(poses, time_s, camera).cpu().numpy()
+        light = self._exposed(poses, time_s, camera).cpu().numpy()
         rain = 0.0 if self.scene.light.indoor else self.scene.light.rain
         seed = zlib.crc32(f"{self.scene.seed} {time_s:.6f}".encode())
         image = develop(light, self.scene.lens, seed, rain)
-        return Frame(image, depth_m.cpu().numpy(), ids.cpu().numpy(), camera, self.pose(time_s), time_s)
+        distortion = self.scene.camera.distortion
+        return Frame(image, depth_m.cpu().numpy(), ids.cpu().numpy(), camera, distortion, self.pose(time_s), time_s)
+
+    def _film(self, camera: Intrinsics, samples: int) -> Film:
+        if (camera, samples) not in self.films:
+            self.films[camera, samples] = make_film(camera, self.scene.camera.distortion, samples, self.device)
+        return self.films[camera, samples]
 
     def _depth(self, poses: Tensor, time_s: float, camera: Intrinsics) -> tuple[Tensor, Tensor]:
-        numbers, shapes, triangle = self._look(poses, time_s, camera)
-        hit = triangle >= 0
-        at = triangle[hit]
-        v, u = hit.nonzero().double().unbind(1)
-        depth_m = torch.full(hit.shape, torch.inf, device=self.device)
-        ids = torch.zeros(hit.shape, dtype=torch.int32, device=self.device)
-        key = shapes.key.index_select(0, at)
-        depth_m[hit] = (1 / (key[:, 0] * u + key[:, 1] * v + key[:, 2])).float()
-        ids[hit] = (self.world.owner[numbers[at]] + 1).int()
-        return depth_m, ids
+        film = self._film(camera, 1)
+        look = self._look(poses, time_s, film.camera)
+        triangle, u, v = seen_exactly(film, look.triangle, look.shapes, look.holes)
+        hit = (triangle >= 0).nonzero()[:, 0]
+        at = triangle.index_select(0, hit)
+        depth_m = torch.full(triangle.shape, torch.inf, device=self.device)
+        ids = torch.zeros(triangle.shape, dtype=torch.int32, device=self.device)
+        key = look.shapes.key.index_select(0, at)
+        depth_m[hit] = (1 / (key[:, 0] * u[hit] + key[:, 1] * v[hit] + key[:, 2])).float()
+        ids[hit] = self.world.instance[self.world.owner[look.numbers[at]]]
+        size = camera.height, camera.width
+        return depth_m.view(size), ids.view(size)
+
+    def _exposed(self, poses: Tensor, time_s: float, camera: Intrinsics) -> Tensor:
+        """Linear light (H, W, 3) gathered while the shutter is open."""
+        shutter_s = self.scene.lens.shutter_s
+        if not shutter_s:
+            return self._light(poses, time_s, camera)
+        light = torch.zeros((camera.height, camera.width, 3), device=self.device)
+        for step in range(SHUTTER_STEPS):
+            moment_s = time_s + ((step + 0.5) / SHUTTER_STEPS - 0.5) * shutter_s
+            light += self._light(self._poses(moment_s), moment_s, camera)
+        return light / SHUTTER_STEPS
 
     def _light(self, poses: Tensor, time_s: float, camera: Intrinsics) -> Tensor:
         """Linear light (H, W, 3) float32, averaged over each pixel.
@@ -122,24 +174,21 @@ class Renderer:
         What is seen is asked at `SAMPLES` x `SAMPLES` points of a pixel; where all of them are of one plane of one object,
         its light is computed once, in the pixel's middle.
         """
-        fine = camera.resized(camera.width * SAMPLES, camera.height * SAMPLES)
-        numbers, shapes, triangle = self._look(poses, time_s, fine)
-        cells = triangle.view(camera.height, SAMPLES, camera.width, SAMPLES).transpose(1, 2).reshape(-1, SAMPLES**2)
-        patch = self.world.patch[numbers].index_select(0, cells.clamp(min=0).flatten()).view(cells.shape)
+        film = self._film(camera, SAMPLES)
+        look = self._look(poses, time_s, film.camera)
+        cells = look.triangle.flatten().index_select(0, film.at.flatten()).view(film.at.shape)
+        patch = self.world.patch[look.numbers].index_select(0, cells.clamp(min=0).flatten()).view(cells.shape)
         patch = torch.where(cells >= 0, patch, -1)
         even = (patch == patch[:, :1]).all(1)
         whole, split = even.nonzero()[:, 0], (~even).nonzero()[:, 0]
-        step = torch.arange(SAMPLES, device=self.device, dtype=torch.float64)
-        row, column = torch.div(split, camera.width, rounding_mode="floor") * SAMPLES, split % camera.width * SAMPLES
-        middle = (SAMPLES - 1) / 2
-        v = (row[:, None, None] + step[:, None]).expand(-1, SAMPLES, SAMPLES).flatten()
-        u = (column[:, None, None] + step).expand(-1, SAMPLES, SAMPLES).flatten()
-        v = torch.cat([torch.div(whole, camera.width, rounding_mode="floor") * SAMPLES + middle, v])
-        u = torch.cat([whole % camera.width * SAMPLES + middle, u])
+        u, v = (
+            torch.cat([place.index_select(0, whole).mean(1), place.index_select(0, split).flatten()])
+            for place in (film.u, film.v)
+        )
         side = torch.ones(len(u), device=self.device)
         side[: len(whole)] = SAMPLES
         seen = torch.cat([cells[whole, 0], cells.index_select(0, split).flatten()])
-        samples = self._radiance(poses, time_s, fine, numbers, shapes, seen, u, v, side).clamp(max=BRIGHTEST)
+        samples = self._radiance(poses, time_s, film.camera, look, seen, u, v, side).clamp(max=BRIGHTEST)
         light = torch.empty((len(cells), 3), device=self.device)
         light[whole] = samples[: len(whole)]
         light[split] = samples[len(whole) :].view(-1, SAMPLES**2, 3).mean(1)
@@ -150,8 +199,7 @@ class Renderer:
         poses: Tensor,
         time_s: float,
         camera: Intrinsics,
-        numbers: Tensor,
-        shapes: Projected,
+        look: Look,
         triangle: Tensor,
         u: Tensor,
         v: Tensor,
@@ -164,17 +212,19 @@ class Renderer:
         x, y = (u[above] - camera.cx_px) / camera.fx_px, (v[above] - camera.cy_px) / camera.fy_px
         ways = torch.stack([x, y, torch.ones_like(x)], 1) @ pose[:3, :3].T
         light[above] = sky(self.scene.light, self.scene.seed, (ways / ways.norm(dim=1, keepdim=True)).float())
-        hits = find_hits(self.world, poses, pose, camera, numbers, shapes, triangle[below], u[below], v[below], side[below])
+        hits = find_hits(
+            self.world, poses, pose, camera, look.numbers, look.shapes, triangle[below], u[below], v[below], side[below]
+        )
         light[below] = shade(self.scene, self.world, poses, pose, hits)
         return light
 
-    def _look(self, poses: Tensor, time_s: float, camera: Intrinsics) -> tuple[Tensor, Projected, Tensor]:
+    def _look(self, poses: Tensor, time_s: float, camera: Intrinsics) -> Look:
         numbers, corners = seen_from(self.world, poses, self.pose(time_s), camera)
         kept, shapes = perspective(corners, self.world.two_sided[numbers], camera)
         numbers = numbers[kept]
-        holes, discard = holes_of(self.world, shapes, numbers)
-        triangle, _ = rasterise(shapes, camera.height, camera.width, holes, discard)
-        return numbers, shapes, triangle
+        holes = holes_of(self.world, numbers, shapes)
+        triangle, _ = rasterise(shapes, camera.height, camera.width, holes)
+        return Look(numbers, shapes, holes, triangle)
 
 
 def render_depth(

@@ -10,10 +10,12 @@ import itertools
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from lapdepth.camera import Intrinsics
 from lapdepth.config import Finite, Positive, Settings, check_settings, read_toml
+from lapdepth.synthetic.distortion import ideal
 
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -28,7 +30,7 @@ MAX_OBJECTS = 5000
 Kind = Literal[
     "box", "cylinder", "wedge", "ellipsoid", "prism", "mesh",
     "car", "van", "truck", "motorcycle", "cyclist", "pedestrian",
-    "tree", "bush", "pole", "lamp", "sign", "gantry", "rail", "house", "wall",
+    "tree", "bush", "pole", "lamp", "sign", "gantry", "bridge", "rail", "house", "wall",
     "room", "table", "chair", "sofa", "shelf", "bed", "cupboard", "picture", "plant",
 ]  # fmt: skip
 """What an object can be; `lapdepth.synthetic.catalogue` builds it."""
@@ -113,7 +115,7 @@ class Motion(Settings):
 
 
 class Camera(Settings):
-    """A pinhole camera on something that moves.
+    """A camera on something that moves.
 
     Attributes:
         width: Picture width in pixels.
@@ -124,6 +126,7 @@ class Camera(Settings):
         height_m: Above the ground.
         pitch_deg: Looking down.
         roll_deg: Leaning to the right.
+        distortion: Of the lens: k1, k2, p1, p2, k3 of OpenCV; zeros for an ideal pinhole.
         motion: Where it is and where it heads.
     """
 
@@ -135,11 +138,21 @@ class Camera(Settings):
     height_m: Finite = 1.5
     pitch_deg: Annotated[float, Field(ge=-90, le=90)] = 0.0
     roll_deg: Finite = 0.0
+    distortion: tuple[Finite, Finite, Finite, Finite, Finite] = (0.0, 0.0, 0.0, 0.0, 0.0)
     motion: Motion = Motion()
+
+    @model_validator(mode="after")
+    def _unfolded(self) -> Self:
+        if any(self.distortion):
+            lens = self.intrinsics
+            x, y = ((np.array([-0.5, size - 0.5]) - middle) / focal for size, middle, focal in (
+                (lens.width, lens.cx_px, lens.fx_px), (lens.height, lens.cy_px, lens.fy_px)))  # fmt: skip
+            ideal(x[[0, 1, 0, 1]], y[[0, 0, 1, 1]], self.distortion)
+        return self
 
     @property
     def intrinsics(self) -> Intrinsics:
-        """The camera as the rest of the toolkit knows it."""
+        """The camera as the rest of the toolkit knows it: without its lens's distortion."""
         middle = Intrinsics.from_focal(self.width, self.height, self.focal_px)
         cx_px = middle.cx_px if self.cx_px is None else self.cx_px
         cy_px = middle.cy_px if self.cy_px is None else self.cy_px
@@ -194,6 +207,26 @@ class Arc(Settings):
     curvature_per_m: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0
 
 
+class Junction(Settings):
+    """Where another road meets the road, at a right angle.
+
+    Attributes:
+        along_m: Where its middle is, along the reference line.
+        width_m: Of its asphalt.
+        sides: `left`, `right`, or `both` for a crossing.
+        length_m: How far it goes.
+    """
+
+    along_m: Finite
+    width_m: Annotated[float, Field(ge=2.5, le=20)] = 6.0
+    sides: Literal["left", "right", "both"] = "both"
+    length_m: Annotated[float, Field(ge=5, le=500)] = 120.0
+
+    def meets(self, side: int) -> bool:
+        """Whether it is on the left (-1) or the right (1)."""
+        return self.sides in ("both", "left" if side < 0 else "right")
+
+
 class Road(Settings):
     """A road on the ground; before its beginning and after its end it goes on straight.
 
@@ -208,6 +241,7 @@ class Road(Settings):
         shoulder_m: Asphalt beyond the outer lanes.
         pavement_m: Width of the raised pavements; 0 has none.
         markings: Whether lanes are painted.
+        junctions: Roads that meet it; pavements are let down to them.
         colour: Of the asphalt.
     """
 
@@ -221,6 +255,7 @@ class Road(Settings):
     shoulder_m: NotNegative = 0.5
     pavement_m: NotNegative = 0.0
     markings: bool = True
+    junctions: Annotated[tuple[Junction, ...], Field(max_length=50)] = ()
     colour: Colour = (0.36, 0.36, 0.37)
 
     @property
@@ -313,6 +348,8 @@ class Lens(Settings):
         noise: Standard deviation of the sensor's noise at middle grey, as a share of white.
         blur_px: Standard deviation of the lens's blur.
         vignette: Light lost in the corners.
+        shutter_s: How long it gathers light, half before the picture's time and half after: what moves is blurred. Depth is that
+            of the picture's time.
         jpeg_quality: Of 100; `None` does not compress.
     """
 
@@ -321,6 +358,7 @@ class Lens(Settings):
     noise: Annotated[float, Field(ge=0, le=0.5)] = 0.008
     blur_px: Annotated[float, Field(ge=0, le=20)] = 0.4
     vignette: Share = 0.15
+    shutter_s: Annotated[float, Field(ge=0, le=1)] = 0.0
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None = None
 
 

@@ -15,7 +15,7 @@ from lapdepth.camera import Intrinsics
 from lapdepth.synthetic import light as lights
 from lapdepth.synthetic.noise import rough
 from lapdepth.synthetic.raster import Projected, weights_at
-from lapdepth.synthetic.scene import Scene
+from lapdepth.synthetic.scene import Light, Scene
 from lapdepth.synthetic.textures import TEXTURES, Spots
 from lapdepth.synthetic.world import World, interpolated
 
@@ -115,37 +115,29 @@ def shade(scene: Scene, world: World, poses: Tensor, camera_pose: Tensor, hits: 
     gloss = torch.tensor([entry.gloss for entry in world.palette], device=device)[material]
     glow = torch.tensor([entry.glow for entry in world.palette], device=device)[material]
     leaves = torch.tensor([entry.cutout for entry in world.palette], device=device)[material]
-    albedo, normal = surface_colours(scene, world, hits), hits.normal
+    albedo, normal, polish = surface_colours(scene, world, hits), hits.normal, gloss
     if light.rain and not light.indoor:
         wet = light.rain * (-normal[:, 1]).clamp(0, 1)
         albedo = albedo * (1 - 0.45 * wet)[:, None]
         gloss = torch.maximum(gloss, 0.5 * wet)
     bump = rough(device)(hits.place[:, 0] + hits.place[:, 2], hits.place[:, 1] - hits.place[:, 2], 1.3, hits.foot_m)
-    normal = normal + torch.where(leaves, 0.35, 0.03)[:, None] * bump[:, None] * torch.tensor([0.7, -0.5, 0.5], device=device)
+    uneven = torch.where(leaves, 0.35, 0.03 * (1 - 3 * polish).clamp(min=0.05))
+    normal = normal + uneven[:, None] * bump[:, None] * torch.tensor([0.7, -0.5, 0.5], device=device)
     normal = torch.nn.functional.normalize(normal, dim=1)
 
     towards = lights.sun_direction(light, device)
     reach = torch.where(leaves, 0.35, 0.0)  # leaves let some light through
     facing = (((normal @ towards) + reach) / (1 + reach)).clamp(min=0)
-    middle = camera_pose[:3, 3] + camera_pose[:3, 2] * (3.0 if light.indoor else 32.0)
     sun = lights.sun_colour(light, device)
     total = torch.zeros_like(albedo)
-    lit = torch.zeros_like(facing)
-    offset = hits.point + hits.normal * (0.02 if light.indoor else 0.10)
-    if float(sun.max()) > 0:
-        lit, near = lights.Shadows(world, poses, towards, middle, 9.0 if light.indoor else 38.0, 1280).look_up(
-            offset, light.softness_m, 12 if light.indoor else 3, 0.03
-        )
-        if not light.indoor:
-            far = camera_pose[:3, 3] + camera_pose[:3, 2] * 140.0
-            wide, _ = lights.Shadows(world, poses, towards, far, 170.0, 640).look_up(offset + hits.normal * 0.2, 0.1, 2, 0.3)
-            lit = torch.where(near, lit, wide)
-        total = total + (lit * facing)[:, None] * sun
+    lit = _sunlit(light, world, poses, camera_pose, hits, facing, towards) if float(sun.max()) > 0 else torch.zeros_like(facing)
+    total = total + (lit * facing)[:, None] * sun
 
     up = torch.tensor([0.02, -1.0, 0.03], device=device)
-    dome = lights.Shadows(world, poses, up / up.norm(), middle, 9.0 if light.indoor else 60.0, 512)
     spread = 0.35 if light.indoor else 0.8
-    open_, _ = dome.look_up(hits.point + hits.normal * (0.4 * spread), spread, 8, 0.05)
+    dome = _square(camera_pose, 3.0, 9.0, 512) if light.indoor else _square(camera_pose, 32.0, 60.0, 512)
+    above, every = hits.point + hits.normal * (0.4 * spread), torch.arange(len(facing), device=device)
+    open_, _ = lights.light_reaching(world, poses, up / up.norm(), dome, above, every, spread, 8, 0.05)
     zenith, horizon = lights.sky_tints(light, device)
     around = 0.5 * zenith + 0.65 * horizon
     upward = 0.5 - 0.5 * normal[:, 1]
@@ -153,7 +145,7 @@ def shade(scene: Scene, world: World, poses: Tensor, camera_pose: Tensor, hits: 
     ground = linear(torch.tensor(scene.ground.colour, device=device))
     if light.indoor:
         ground = 0.5 + 0.5 * ground  # walls and furniture give light back too
-    bounce = ground * (0.35 * around + 0.28 * sun * math.sin(math.radians(light.sun_elevation_deg)))
+    bounce = ground * ((0.55 if light.indoor else 0.35) * around + 0.28 * sun * math.sin(math.radians(light.sun_elevation_deg)))
     total = total + (upward * seen)[:, None] * around * 0.95 + ((1 - upward) * (0.3 + 0.7 * open_))[:, None] * bounce
     total = total + _lamps(scene, poses, hits, normal)
     if light.headlights:
@@ -164,6 +156,30 @@ def shade(scene: Scene, world: World, poses: Tensor, camera_pose: Tensor, hits: 
     if light.indoor:
         return radiance
     return torch.lerp(0.9 * horizon, radiance, clear)
+
+
+def _square(camera_pose: Tensor, ahead_m: float, half_m: float, pixels: int) -> lights.Square:
+    """Around a point ahead of the camera."""
+    return lights.Square(camera_pose[:3, 3] + camera_pose[:3, 2] * ahead_m, half_m, pixels)
+
+
+def _sunlit(
+    light: Light, world: World, poses: Tensor, camera_pose: Tensor, hits: Hits, facing: Tensor, towards: Tensor
+) -> Tensor:
+    """Share (N,) of the sun that reaches the samples; 0 where they are turned away from it."""
+    lit = torch.zeros_like(facing)
+    index = (facing > 0).nonzero()[:, 0]
+    point, normal = hits.point[index], hits.normal[index]
+    offset = point + normal * (0.02 if light.indoor else 0.10)
+    square = _square(camera_pose, 3.0, 9.0, 1280) if light.indoor else _square(camera_pose, 32.0, 38.0, 1280)
+    taps = 12 if light.indoor else 3
+    lit[index], near = lights.light_reaching(world, poses, towards, square, offset, index, light.softness_m, taps, 0.03)
+    if not light.indoor:
+        far = (~near).nonzero()[:, 0]
+        index, offset = index[far], offset[far] + normal[far] * 0.2
+        square = _square(camera_pose, 140.0, 170.0, 640)
+        lit[index], _ = lights.light_reaching(world, poses, towards, square, offset, index, 0.1, 2, 0.3)
+    return lit
 
 
 def _mirrored(scene: Scene, hits: Hits, normal: Tensor, gloss: Tensor, lit: Tensor, towards: Tensor, sun: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from lapdepth.synthetic.choices import colour_or, size_or
-from lapdepth.synthetic.mesh import Material, Mesh, box, cylinder, ellipsoid, join, limb, moved
+from lapdepth.synthetic.mesh import Material, Mesh, box, cylinder, ellipsoid, join, limb, moved, solid
 from lapdepth.synthetic.scene import Thing
 
 GREENS = ((0.27, 0.36, 0.14), (0.33, 0.42, 0.18), (0.22, 0.32, 0.15), (0.40, 0.42, 0.17), (0.48, 0.38, 0.14))
@@ -123,6 +123,36 @@ def gantry(thing: Thing) -> Mesh:
         for row in range(2):
             parts.append(box((width * 0.18, 0.22, 0.08), white, (k * width * 0.22 - 0.3, height + 0.4 + 0.7 * row, -0.25)))
     return join(parts)
+
+
+def bridge(thing: Thing) -> Mesh:
+    """An overpass: `width` between its abutments, free height `height`, a deck of `length`, and a bank on either side."""
+    width, height, length = thing.size_m or (18.0, 5.0, 9.0)
+    sunk, thick, bank = 3.0, 1.0, 36.0
+    top = height + thick
+    stone, grass = Material(thing.colour or CONCRETE.colour, "plaster"), Material((0.36, 0.40, 0.22), "grass")
+    parts = [box((width + 2.4, thick, length), stone, (0, height, 0))]
+    parts += [box((width + 2.4, 0.95, 0.25), stone, (0, top, side * (length / 2 - 0.125))) for side in (-1, 1)]
+    parts += [box((width + 2.4, 0.12, 0.5), STEEL, (0, top + 0.95, side * (length / 2 - 0.125))) for side in (-1, 1)]
+    for side in (-1, 1):
+        foot = side * (width / 2 + 1.2)
+        parts.append(box((1.2, height + sunk, length), stone, (side * (width / 2 + 0.6), -sunk, 0)))
+        parts.append(_bank(foot, foot + side * bank, top, length, sunk, grass))
+    return join(parts)
+
+
+def _bank(near: float, far: float, top: float, length: float, sunk: float, material: Material) -> Mesh:
+    """Earth that carries a ramp of `length` across from (`near`, `top`) down to (`far`, 0), with slopes on its sides."""
+    foot = length / 2 + 1.5 * (top + sunk)
+    a, b, c, d, e, f, g, h = np.array(
+        [
+            (near, top, -length / 2), (near, top, length / 2), (far, 0, length / 2), (far, 0, -length / 2),
+            (near, -sunk, -foot), (near, -sunk, foot), (far, -sunk, length / 2 + sunk), (far, -sunk, -length / 2 - sunk),
+        ]
+    )  # fmt: skip
+    quads = [(a, b, c, d), (e, a, d, h), (b, f, g, c), (a, e, f, b), (c, g, h, d)]
+    faces = [half for p, q, r, s in quads for half in ((p, q, r), (p, r, s))]
+    return solid(np.array(faces), material, two_sided=True)
 
 
 def rail(thing: Thing) -> Mesh:

@@ -110,15 +110,27 @@ def _road(s: Spots) -> Tensor:
         at = line * width
         share = s.joint((offset - at).abs(), 0.06)
         edge = at in (left, right)
-        paint = torch.maximum(paint, share if edge else share * dashes)
+        paint = torch.maximum(paint, share * _beside_junctions(road, along, 1 if at == right else -1) if edge else share * dashes)
     worn = (0.85 - 0.25 * (s.leafy(3.0) + s.rough(11.0) * 0.5).clamp(min=0)).clamp(0, 1)
     return torch.lerp(base, torch.full_like(base, 0.62), (paint * worn)[:, None])
 
 
+def _beside_junctions(road: Road, along: Tensor, side: int) -> Tensor:
+    """0 (N,) where the road's edge on a side (-1 left, 1 right) is open to another road, else 1."""
+    painted = torch.ones_like(along)
+    for junction in road.junctions:
+        if junction.meets(side):
+            painted = painted * ((along - junction.along_m).abs() > junction.width_m / 2 + 1.0).float()
+    return painted
+
+
 def _grass(s: Spots) -> Tensor:
+    """Two noises at an angle, so that neither's period shows."""
     dry = (0.5 + 0.35 * s.soft(19.0) + 0.2 * s.leafy(5.0)).clamp(0, 1)
     colour = _mixed(s, (1.35, 1.1, 0.75), dry)
-    return colour * (1 + 0.34 * s.leafy(0.9) + 0.16 * s.rough(3.1) + 0.12 * s.soft(53.0)).clamp(0.15, 2.5)[:, None]
+    aslant = leafy(s.u.device)(0.8 * s.u - 0.6 * s.v, 0.6 * s.u + 0.8 * s.v, 1.7, s.foot_m)
+    tone = 1 + 0.22 * s.leafy(2.3) + 0.22 * aslant + 0.16 * s.rough(3.1) + 0.12 * s.soft(53.0)
+    return colour * tone.clamp(0.15, 2.5)[:, None]
 
 
 def _earth(s: Spots) -> Tensor:

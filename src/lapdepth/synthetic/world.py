@@ -1,6 +1,6 @@
 """All triangles of a scene as tensors, made once; poses and what the camera may see of them, for any time.
 
-Legend: T triangles, K objects (the ground is 0), M materials.
+Legend: T triangles, K bodies, each with a pose: the ground, the scene's objects, then the limbs of those who walk. M materials.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from lapdepth.synthetic.catalogue import build
 from lapdepth.synthetic.ground import ground_mesh
 from lapdepth.synthetic.mesh import Material, Mesh, Points
 from lapdepth.synthetic.motion import Matrix
-from lapdepth.synthetic.raster import NEAR_M, Discard, Projected, weights_at
+from lapdepth.synthetic.people import Figure, person, walks
+from lapdepth.synthetic.raster import NEAR_M, Holes, Projected, holes_in
 from lapdepth.synthetic.scene import Scene
 from lapdepth.synthetic.textures import leaf_holes
 
@@ -36,14 +37,16 @@ class World:
         plane: (T, 4) float64 in each object's frame: unit normal outwards, and its product with any point of the triangle.
         patch: (T,) int64, the same number for triangles of one object, material and plane.
         material: (T,) int64.
-        owner: (T,) int64, object of the triangle.
+        owner: (T,) int64, body of the triangle.
+        instance: (K,) int32, instance number of each body.
         two_sided: (T,) bool.
         holes: (T,) bool, with holes between leaves.
         casts: (T,) bool, stops light.
-        centre: (K, 3) float64, of a ball round the object, in its frame.
+        centre: (K, 3) float64, of a ball round the body, in its frame.
         radius_m: (K,) float64, of that ball.
-        seeds: (K,) int64 for what each object's textures draw.
+        seeds: (K,) int64 for what each body's textures draw.
         palette: M materials.
+        walkers: Who walks, by number of the body; limbs are the last bodies, in this order.
     """
 
     corners: Tensor
@@ -54,6 +57,7 @@ class World:
     patch: Tensor
     material: Tensor
     owner: Tensor
+    instance: Tensor
     two_sided: Tensor
     holes: Tensor
     casts: Tensor
@@ -61,11 +65,16 @@ class World:
     radius_m: Tensor
     seeds: Tensor
     palette: tuple[Material, ...]
+    walkers: dict[int, Figure]
 
 
 def make_world(scene: Scene, device: torch.device) -> World:
     """Build every object of a scene."""
-    meshes = [ground_mesh(scene), *(build(thing) for thing in scene.objects)]
+    walkers = {k: person(thing) for k, thing in enumerate(scene.objects, 1) if walks(thing)}
+    meshes = [ground_mesh(scene)]
+    meshes += [walkers[k].trunk if k in walkers else build(thing) for k, thing in enumerate(scene.objects, 1)]
+    bodies = [*range(len(meshes)), *(k for k, figure in walkers.items() for _ in figure.limbs)]
+    meshes += [limb.mesh for figure in walkers.values() for limb in figure.limbs]
     palette: list[Material] = []
     numbers: dict[Material, int] = {}
     material = []
@@ -77,7 +86,8 @@ def make_world(scene: Scene, device: torch.device) -> World:
     texture = _concatenated([mesh.texture for mesh in meshes])
     faces = np.abs(np.cross(texture[:, 1] - texture[:, 0], texture[:, 2] - texture[:, 0]))
     count = [len(mesh.corners) for mesh in meshes]
-    seeds = [scene.seed, *(zlib.crc32(f"{scene.seed} {i} {thing.seed}".encode()) for i, thing in enumerate(scene.objects))]
+    draws = [scene.seed, *(zlib.crc32(f"{scene.seed} {i} {thing.seed}".encode()) for i, thing in enumerate(scene.objects))]
+    seeds = [draws[k] for k in bodies]
     bounds = [_ball(mesh) for mesh in meshes]
     numbers_of, owner, plane = np.concatenate(material), np.repeat(np.arange(len(meshes)), count), _planes(corners)
 
@@ -93,6 +103,7 @@ def make_world(scene: Scene, device: torch.device) -> World:
         patch=tensor(_patches(owner, numbers_of, plane), torch.int64),
         material=tensor(numbers_of, torch.int64),
         owner=tensor(owner, torch.int64),
+        instance=tensor(np.array(bodies) + 1, torch.int32),
         two_sided=tensor(np.concatenate([mesh.two_sided for mesh in meshes]), torch.bool),
         holes=tensor(np.array([entry.cutout for entry in palette])[numbers_of], torch.bool),
         casts=tensor(np.array([entry.casts for entry in palette])[numbers_of], torch.bool),
@@ -100,6 +111,7 @@ def make_world(scene: Scene, device: torch.device) -> World:
         radius_m=tensor(np.array([radius for _, radius in bounds]), torch.float64),
         seeds=tensor(np.array(seeds), torch.int64),
         palette=tuple(palette),
+        walkers=walkers,
     )
 
 
@@ -126,22 +138,39 @@ def seen_from(world: World, poses: Tensor, camera_pose: Matrix, camera: Intrinsi
     return _placed(world, into, index[front | world.two_sided.index_select(0, index)])
 
 
-def casters(world: World, poses: Tensor, into_light: Tensor) -> tuple[Tensor, Tensor]:
-    """Numbers and corners, in the light's frame, of all triangles that stop light and are turned to it."""
+def casters(world: World, poses: Tensor, into_light: Tensor, camera: Intrinsics) -> tuple[Tensor, Tensor]:
+    """Triangles that stop light, are turned to it, and are of objects in its picture.
+
+    Args:
+        world: What there is.
+        poses: (K, 4, 4).
+        into_light: (4, 4), world to light.
+        camera: Of the light: `fx_px` is pixels a metre.
+
+    Returns:
+        (T',) int64 numbers of the triangles, (T', 3, 3) float64 corners in the light's frame.
+    """
     into = into_light @ poses
-    front = (world.plane[:, :3] * (-into[:, 2, :3]).index_select(0, world.owner)).sum(1) > 0
-    return _placed(world, into, (world.casts & (world.owner > 0) & (front | world.two_sided)).nonzero()[:, 0])
+    centre = (into[:, :3, :3] @ world.centre[..., None])[..., 0] + into[:, :3, 3]
+    inside = torch.ones_like(world.radius_m, dtype=torch.bool)
+    inside[0] = False  # the ground
+    for axis, scale, middle, size in (
+        (0, camera.fx_px, camera.cx_px, camera.width),
+        (1, camera.fy_px, camera.cy_px, camera.height),
+    ):
+        at, reach = centre[:, axis] * scale + middle, world.radius_m * scale + 1
+        inside &= (at + reach > 0) & (at - reach < size)
+    index = (world.casts & inside.index_select(0, world.owner)).nonzero()[:, 0]
+    plane, owner = world.plane.index_select(0, index), world.owner.index_select(0, index)
+    front = (plane[:, :3] * (-into[:, 2, :3]).index_select(0, owner)).sum(1) > 0
+    return _placed(world, into, index[front | world.two_sided.index_select(0, index)])
 
 
-def holes_of(world: World, shapes: Projected, numbers: Tensor) -> tuple[Tensor, Discard]:
-    """Which of some projected triangles have holes, and a function that tells where."""
-
-    def discard(triangle: Tensor, u: Tensor, v: Tensor) -> Tensor:
-        number = numbers[triangle]
-        place = interpolated(weights_at(shapes, triangle, u, v), world.texture, number)
-        return leaf_holes(place, world.seeds[world.owner[number]])
-
-    return world.holes[numbers], discard
+def holes_of(world: World, numbers: Tensor, shapes: Projected) -> Holes:
+    """What is not there of some triangles."""
+    seed = world.seeds.index_select(0, world.owner.index_select(0, numbers))
+    places = world.texture.index_select(0, numbers).double()
+    return holes_in(shapes, world.holes[numbers], places, lambda triangle, at: leaf_holes(at, seed.index_select(0, triangle)))
 
 
 def interpolated(weights: Tensor, values: Tensor, number: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class SourceSettings(Settings):
     """
 
     manifest: Path | None = None
-    scene: Literal["room", "road"] | None = None
+    scene: Literal["room", "road", "drive", "open"] | None = None
     count: Count | None = None
     size: tuple[Side, Side] | None = None
     focal_px: tuple[Positive, Positive] | None = None
@@ -185,7 +185,7 @@ class TrainConfig(Settings):
     data_root: Path = Path()
     encoder_weights: str = "timm"
     start_from: str | None = None
-    freeze: Literal["none", "published", "published-syncbn"] = "published"
+    freeze: Literal["none", "published", "published-syncbn", "early"] = "published"
     freeze_norms_at: Share = 1.0
     groups: Annotated[tuple[GroupSettings, ...], Field(min_length=1)]
     loss: LossSettings = LossSettings()

@@ -25,6 +25,7 @@ from lapdepth.model.checkpoint import load_model, save_model
 from lapdepth.model.encoder import check_pretrained_parts
 from lapdepth.model.network import LapDepth, build_network
 from lapdepth.training.config import GroupSettings, TrainConfig
+from lapdepth.training.depthwise import use_float32_gradients
 from lapdepth.training.losses import (
     gradient_loss,
     guess_loss,
@@ -90,6 +91,8 @@ def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
     if state is not None:
         first_step = _restore(state, network, average, optimizer)
     same_everywhere("checkpoints of the steps", first_step)
+    if device.type == "cpu" and config.precision == "bfloat16":
+        use_float32_gradients(network)
     trained = together(network, device)
     if rank() == 0:
         clear_unfinished(config.output)

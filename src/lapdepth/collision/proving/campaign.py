@@ -2,37 +2,67 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
+from lapdepth.camera import Intrinsics
 from lapdepth.collision.proving.following import follow_ordinarily
-from lapdepth.collision.proving.loop import run
+from lapdepth.collision.proving.loop import CAMERA, PICTURE_CAMERA, Run, run
 from lapdepth.collision.proving.measures import FOLLOWING, Depth
-from lapdepth.collision.proving.scenarios import SCENARIOS
+from lapdepth.collision.proving.scenarios import SCENARIOS, Scenario, can_draw
 from lapdepth.collision.proving.scene import CAMERA_TO_FRONT_M, DepthSource
 from lapdepth.collision.proving.sources import ExactSource, NoisySource
 from lapdepth.collision.proving.summary import Summary, summarise
 from lapdepth.collision.settings import WarnerSettings
 from lapdepth.collision.warner import CollisionWarner
 from lapdepth.errors import InputError, ReadError
+from lapdepth.inference.predictor import DepthPredictor
 
-SOURCES: dict[Depth, Callable[[int], DepthSource]] = {"exact": ExactSource, "noisy": NoisySource}
-"""Kinds of depth, each made from a seed."""
+COMPUTED: dict[Depth, Callable[[int], DepthSource]] = {"exact": ExactSource, "noisy": NoisySource}
+"""Kinds of depth that need no picture, each made from a seed."""
 
 Job = tuple[str, int]
 """Scenario and seed."""
 
 
-def choose(names: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Where depth comes from.
+
+    Attributes:
+        depth: Its kind.
+        model: Of `model`: embedded name, model folder, .onnx file or hub id.
+        folder: Of `folder`: with a folder of maps for each run.
+    """
+
+    depth: Depth
+    model: str = "default"
+    folder: Path = Path()
+
+    @property
+    def label(self) -> str:
+        """For names of files."""
+        more = {"model": self.model, "folder": self.folder.resolve().name}.get(self.depth)
+        return self.depth if more is None else f"{self.depth}-{re.sub(r'[^A-Za-z0-9]+', '_', more)}"
+
+
+def choose(names: str, drawn: bool = False) -> list[str]:
     """Scenarios by name or group, comma between them; `all` for all, ordinary following among them.
 
+    Args:
+        names: What to choose.
+        drawn: Pictures are needed: those of which none can be drawn are left out of `all`.
+
     Raises:
-        InputError: A name is neither.
+        InputError: A name is neither, or none of it can be drawn.
     """
     if names == "all":
-        return [*SCENARIOS, FOLLOWING]
+        return [*(one.name for one in SCENARIOS.values() if not drawn or can_draw(one)), FOLLOWING]
     found: list[str] = []
     for name in filter(None, (part.strip() for part in names.split(","))):
         fitting = [one.name for one in SCENARIOS.values() if name in (one.name, one.group)]
@@ -42,28 +72,59 @@ def choose(names: str) -> list[str]:
             groups = ", ".join(sorted({one.group for one in SCENARIOS.values()} | {FOLLOWING}))
             raise InputError(f"no scenario is called '{name}'; expected all, a name, or one of the groups {groups}")
         found += [one for one in fitting if one not in found]
+    flat = [name for name in found if not drawn or name == FOLLOWING or can_draw(SCENARIOS[name])]
+    if len(flat) < len(found):
+        raise InputError(f"{', '.join(set(found) - set(flat))} cannot be drawn: the renderer's ground has no crest and no dip")
     if not found:
         raise InputError("no scenario given; expected all, or names such as T1,T2,T3")
     return found
 
 
-def drive(depth: Depth, job: Job) -> Summary:
+def drive(setup: Setup, job: Job) -> Summary:
     """One run, in this process."""
     name, seed = job
     warner = CollisionWarner(WarnerSettings(camera_to_front_m=CAMERA_TO_FRONT_M))
-    source = SOURCES[depth](seed)
+    source, camera = _source(setup, job)
     if name == FOLLOWING:
-        done = follow_ordinarily(source, warner, seed)
+        done = follow_ordinarily(source, warner, seed, camera)
         return summarise(done, alerts=len(done.steps))
-    return summarise(run(SCENARIOS[name], source, warner, seed), traced=seed == 0)
+    return summarise(_drive(setup, SCENARIOS[name], source, warner, seed, camera), traced=seed == 0)
 
 
-def campaign(names: Sequence[str], depth: Depth, seeds: int, log: Path, workers: int) -> Iterator[Summary]:
+def _drive(setup: Setup, scenario: Scenario, source: DepthSource, warner: CollisionWarner, seed: int, camera: Intrinsics) -> Run:
+    if setup.depth != "folder":
+        return run(scenario, source, warner, seed, camera)
+    from lapdepth.collision.proving.open_loop import drive_open
+
+    return drive_open(scenario, source, warner, seed, camera)
+
+
+def _source(setup: Setup, job: Job) -> tuple[DepthSource, Intrinsics]:
+    """Depth of a run, and the camera it is for. What draws needs PyTorch, which the rest does without."""
+    name, seed = job
+    if setup.depth == "model":
+        from lapdepth.collision.proving.pictures import ModelSource
+
+        return ModelSource(seed, _predictor(setup.model)), PICTURE_CAMERA
+    if setup.depth == "folder":
+        from lapdepth.collision.proving.open_loop import FolderSource
+
+        return FolderSource(setup.folder / f"{name}-{seed}"), PICTURE_CAMERA
+    return COMPUTED[setup.depth](seed), CAMERA
+
+
+@lru_cache(maxsize=1)
+def _predictor(model: str) -> DepthPredictor:
+    """One for all runs of a process."""
+    return DepthPredictor.from_pretrained(model)
+
+
+def campaign(names: Sequence[str], setup: Setup, seeds: int, log: Path, workers: int) -> Iterator[Summary]:
     """All runs of some scenarios, those that `log` holds already first.
 
     Args:
         names: Scenarios, as `choose` gives them.
-        depth: Kind of depth.
+        setup: Where depth comes from.
         seeds: Runs of each, with seeds from 0.
         log: File of lines of JSON, added to as runs finish.
         workers: Processes.
@@ -80,7 +141,7 @@ def campaign(names: Sequence[str], depth: Depth, seeds: int, log: Path, workers:
     pool = ProcessPoolExecutor(min(workers, len(left)), get_context("spawn"))
     try:
         with log.open("a", encoding="utf-8") as file:
-            for future in as_completed([pool.submit(drive, depth, job) for job in left]):
+            for future in as_completed([pool.submit(drive, setup, job) for job in left]):
                 done = future.result()
                 file.write(done.to_json() + "\n")
                 file.flush()

@@ -6,16 +6,16 @@ The driver follows by the intelligent driver model (Treiber, Hennecke, Helbing 2
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from lapdepth.camera import Intrinsics
-from lapdepth.collision.frame import Frame
+from lapdepth.collision.frame import Frame, FrameResult
 from lapdepth.collision.proving.loop import CAMERA, FRAME_S, Run, Step
 from lapdepth.collision.proving.scenarios import CAR, SIZES
 from lapdepth.collision.proving.scene import CAMERA_TO_FRONT_M, DepthSource, Solid, View
-from lapdepth.collision.warner import CollisionWarner
 
 DURATION_S = 360.0
 """One run; ten are an hour. [D]"""
@@ -56,21 +56,35 @@ class _Lead:
 
 
 def follow_ordinarily(
-    source: DepthSource, warner: CollisionWarner, seed: int, camera: Intrinsics = CAMERA, duration_s: float = DURATION_S
+    source: DepthSource,
+    warner: Callable[[Frame], FrameResult],
+    seed: int,
+    camera: Intrinsics = CAMERA,
+    duration_s: float = DURATION_S,
 ) -> Run:
     """Drive one run behind a lead; `Run.steps` holds only the first frame of each alert."""
     rng = np.random.default_rng((seed, 2))
     headway = float(rng.uniform(*HEADWAYS_S))
     speed = float(rng.uniform(*SPEEDS_MPS))
     lead = _Lead(rng, speed, speed)
-    gap, alerts, alerted = IDM_STILL_M + headway * speed * 1.1, [], False
+    gap, ego_m, alerts, alerted = IDM_STILL_M + headway * speed * 1.1, 0.0, [], False
     width, length, bottom, top = SIZES[CAR]
     for index in range(round(duration_s / FRAME_S)):
         time_s = index * FRAME_S
         solid = Solid(CAR, 0.0, gap + CAMERA_TO_FRONT_M, width, length, bottom, top)
-        seen = source(View(time_s, (solid,)), camera)
-        frame = Frame(seen.depth_m, time_s, camera, ego_speed_mps=speed, yaw_rate_rps=0.0, valid=seen.valid, image=seen.image)
-        result = warner(frame)
+        seen = source(View(time_s, (solid,), ego_m=ego_m), camera)
+        result = warner(
+            Frame(
+                seen.depth_m,
+                time_s,
+                camera,
+                ego_speed_mps=speed,
+                yaw_rate_rps=0.0,
+                valid=seen.valid,
+                confidence=seen.confidence,
+                image=seen.image,
+            )
+        )
         before = lead.speed_mps
         lead_mps2 = lead.move(time_s)
         if result.level.alert and not alerted:
@@ -80,5 +94,6 @@ def follow_ordinarily(
         mps2 = IDM_FASTER_MPS2 * (1 - (speed / (1.2 * SPEEDS_MPS[1])) ** 4 - (max(wanted, 0) / max(gap, 0.1)) ** 2)
         faster = max(speed + mps2 * FRAME_S, 0.0)
         gap += (before + lead.speed_mps - speed - faster) / 2 * FRAME_S
+        ego_m += (speed + faster) / 2 * FRAME_S
         speed = faster
     return Run("following", seed, float(getattr(source, "scale", 1.0)), tuple(alerts))

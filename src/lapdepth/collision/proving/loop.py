@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from lapdepth.camera import Intrinsics
 from lapdepth.collision.frame import Frame, FrameResult
-from lapdepth.collision.proving.scenarios import SIZES, Actor, Scenario
+from lapdepth.collision.proving.scenarios import PEDESTRIAN, SIZES, Actor, Scenario
 from lapdepth.collision.proving.scene import CAMERA_TO_FRONT_M, DepthSource, Solid, View
-from lapdepth.collision.warner import CollisionWarner
 
 FRAME_S = 0.1
 """10 frames a second, as the specification states."""
@@ -26,6 +26,8 @@ BEFORE_BEND_M = 5.0
 CAMERA = Intrinsics.from_focal(320, 96, 185.5)
 """The default model's working size for road pictures and their focal length, both halved: the statistics come out the same, in a
 quarter of the time. [D]"""
+PICTURE_CAMERA = Intrinsics.from_focal(640, 192, 371)
+"""Of pictures for a network: the full size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class _Mover:
     """An actor on its way, in the road's coordinates: `ahead_m` from the origin of the own front at the start."""
 
     actor: Actor
+    number: int
     ahead_m: float = field(init=False)
     right_m: float = field(init=False)
     speed_mps: float = field(init=False)
@@ -107,10 +110,18 @@ class _Mover:
                 (radius + self.right_m) * math.cos(curvature * along) - radius,
                 (radius + self.right_m) * math.sin(curvature * along),
             )
-        return Solid(self.actor.kind, right, along, width, length, bottom, top, self.actor.kind == "pedestrian")
+        is_round, oncoming = self.actor.kind == PEDESTRIAN, self.actor.speed_mps < 0
+        return Solid(self.actor.kind, right, along, width, length, bottom, top, is_round, self.number, oncoming)
 
 
-def run(scenario: Scenario, source: DepthSource, warner: CollisionWarner, seed: int = 0, camera: Intrinsics = CAMERA) -> Run:
+def run(
+    scenario: Scenario,
+    source: DepthSource,
+    warner: Callable[[Frame], FrameResult],
+    seed: int = 0,
+    camera: Intrinsics = CAMERA,
+    driver_brakes: bool = True,
+) -> Run:
     """Drive one scenario until it is over: collision, standstill, target passed, or its time is up.
 
     Args:
@@ -119,8 +130,9 @@ def run(scenario: Scenario, source: DepthSource, warner: CollisionWarner, seed: 
         warner: Judges each frame; fresh.
         seed: Moves the frames against the events by a part of a frame.
         camera: Camera of the depth maps.
+        driver_brakes: Where false the driver never does, so that what the camera sees hangs on nothing but the seed.
     """
-    movers = [_Mover(actor) for actor in scenario.actors]
+    movers = [_Mover(actor, number) for number, actor in enumerate(scenario.actors)]
     ego_m, ego_mps, time_s = 0.0, scenario.ego_mps, 0.0
     steps: list[Step] = []
     brakes_at = math.inf
@@ -135,21 +147,23 @@ def run(scenario: Scenario, source: DepthSource, warner: CollisionWarner, seed: 
     while time_s < scenario.duration_s:
         solids = tuple(one.solid(ego_m, scenario.curvature_1pm) for one in movers)
         solids = tuple(one for one in solids if -one.length_m < one.near_m < OUT_OF_SIGHT_M)
-        seen = source(View(time_s, solids, scenario.bend_m - ego_m + CAMERA_TO_FRONT_M, scenario.grade), camera)
+        bend_m, k = scenario.bend_m - ego_m + CAMERA_TO_FRONT_M, scenario.curvature_1pm
+        seen = source(View(time_s, solids, bend_m, scenario.grade, ego_m, k), camera)
         result = warner(
             Frame(
                 seen.depth_m,
                 time_s,
                 camera,
                 ego_speed_mps=ego_mps,
-                yaw_rate_rps=ego_mps * scenario.curvature_1pm,
+                yaw_rate_rps=ego_mps * k,
                 valid=seen.valid,
+                confidence=seen.confidence,
                 image=seen.image,
             )
         )
         target = movers[0] if scenario.alarm else None
         steps.append(_step(time_s, target, ego_m, ego_mps, result))
-        if scenario.alarm and result.level.alert and brakes_at == math.inf:
+        if driver_brakes and scenario.alarm and result.level.alert and brakes_at == math.inf:
             brakes_at = time_s + DRIVER_REACTION_S
         frames += 1
         while time_s < phase_s + frames * FRAME_S - 1e-9:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from lapdepth.collision.proving.measures import Depth, Row
+from lapdepth.collision.proving.measures import Row
 from lapdepth.collision.proving.scenarios import SCENARIOS
 from lapdepth.collision.proving.summary import Summary
 from lapdepth.io.files import write_bytes, write_json
@@ -18,14 +18,14 @@ ALERTS = ("warning", "critical")
 NOT_THAT = "Evidence from simulation and recordings, not a certified safety system."
 
 
-def write_report(folder: Path, found: Sequence[Row], runs: Sequence[Summary], depth: Depth, settings: dict[str, object]) -> None:
+def write_report(folder: Path, found: Sequence[Row], runs: Sequence[Summary], depth: str, settings: dict[str, object]) -> None:
     """Write both files.
 
     Args:
         folder: Where to; exists.
         found: The rows.
         runs: The runs; those with a trace are drawn.
-        depth: Kind of depth.
+        depth: Where depth came from.
         settings: Of the warning, for the record.
     """
     write_json(folder / "report.json", {"depth": depth, "rows": [asdict(row) for row in found], "settings": settings})

@@ -108,6 +108,11 @@ def _braking(name: str, group: str, words: str, ego_mps: float, gap_m: float, mp
     return Scenario(name, group, words, ego_mps, (lead,), LEAD_IN_S + 15.0)
 
 
+def can_draw(scenario: Scenario) -> bool:
+    """Whether pictures of it can be drawn: the renderer's ground has no crest and no dip."""
+    return math.isinf(scenario.bend_m)
+
+
 def _ncap() -> list[Scenario]:
     return [
         _closing("T1", "T1", "NCAP: 45 mph towards a car that stands in the lane", MPH_45, Actor(CAR, 0)),

@@ -37,6 +37,8 @@ class Solid:
         bottom_m: Height of its lower side above the road.
         top_m: Height of its upper side above the road.
         round: An upright cylinder of diameter `width_m` instead of a box.
+        number: Tells things of one kind apart, for sources that draw them.
+        oncoming: Whether it faces the camera.
     """
 
     kind: str
@@ -47,6 +49,8 @@ class Solid:
     bottom_m: float
     top_m: float
     round: bool = False
+    number: int = 0
+    oncoming: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,16 @@ class View:
         solids: Things on and over the road.
         bend_m: Z at which the road bends up or down; infinite for a flat road.
         grade: Slope behind the bend, positive upwards.
+        ego_m: How far the own vehicle has come, for sources that draw the road.
+        curvature_1pm: Of the road, positive to the left; the solids lie along it already.
     """
 
     time_s: float
     solids: tuple[Solid, ...]
     bend_m: float = math.inf
     grade: float = 0.0
+    ego_m: float = 0.0
+    curvature_1pm: float = 0.0
 
     def road_m(self, z: float) -> float:
         """Height of the road at depth `z`, over the road under the camera."""
@@ -78,11 +86,13 @@ class Seen:
         depth_m: (H, W) float32 metres.
         valid: (H, W) bool, false in the sky.
         image: (h, w) or (h, w, 3) uint8 for the checks of the camera, `None` where there is none.
+        confidence: (H, W) float32, `None` where there is none.
     """
 
     depth_m: FloatArray
     valid: npt.NDArray[np.bool_]
     image: npt.NDArray[np.uint8] | None = None
+    confidence: FloatArray | None = None
 
 
 class DepthSource(Protocol):
