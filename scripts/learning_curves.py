@@ -1,4 +1,4 @@
-"""Draw what training runs logged: each loss of each group against the steps, as one SVG.
+"""Draw what training runs logged, each loss of each group against the steps, as one SVG; print its mean over quarters of the run.
 
 Run ``python scripts/learning_curves.py runs/one runs/other --output curves.svg``. Needs no extra.
 """
@@ -54,8 +54,18 @@ def smoothed(curve: Curve) -> Curve:
     return means
 
 
+def quarters(curve: Curve) -> list[float]:
+    """Mean over each quarter of the run's steps, NaN where a quarter has no value."""
+    length = curve[-1][0] + 1
+    parts: list[list[float]] = [[], [], [], []]
+    for step, value in curve:
+        if value is not None:
+            parts[int(4 * step / length)].append(value)
+    return [float(np.mean(part)) if part else float("nan") for part in parts]
+
+
 def draw(runs: Sequence[Path], wanted: Sequence[str]) -> str:
-    """One plot for each value that a run logged, all runs in it.
+    """One plot for each value that a run logged, all runs in it; means over quarters are printed.
 
     Args:
         runs: Folders of runs.
@@ -71,6 +81,10 @@ def draw(runs: Sequence[Path], wanted: Sequence[str]) -> str:
         raise ReadError(f"no run logged {', '.join(wanted)}; there are {', '.join(names)}")
     last = max(step for log in logs.values() for curve in log.values() for step, _ in curve)
     labels = _short([Path(run) for run in logs])
+    for name in chosen:
+        for log, label in zip(logs.values(), labels, strict=True):
+            if name in log:
+                print(f"{name}  {label}: " + ", ".join(f"{mean:.4g}" for mean in quarters(log[name])))
     return standalone([_one(name, logs, labels, last) for name in chosen])
 
 

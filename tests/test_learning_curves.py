@@ -44,7 +44,9 @@ def test_each_loss_is_a_plot_with_all_runs(script, monkeypatch, tmp_path, capsys
     assert "rooms/total" not in text
     assert text.count(">a</text>") == 2  # rooms/si and lr
     assert text.count(">b</text>") == 3
-    assert capsys.readouterr().out.strip() == str(tmp_path / "curves.svg")
+    printed = capsys.readouterr().out.splitlines()
+    assert "roads/si  b: 4, 4, 4, 4" in printed
+    assert printed[-1] == str(tmp_path / "curves.svg")
 
 
 def test_only_what_is_asked_for(script, monkeypatch, tmp_path):
@@ -61,6 +63,13 @@ def test_a_mean_over_neighbours(script):
     assert max(inner) == pytest.approx(0.6)
     gap = [(0, 1.0), (1, None), (2, 3.0)]
     assert script.smoothed(gap) == gap
+
+
+def test_means_over_quarters(script):
+    curve = [(i, float(i // 25)) for i in range(100)]
+    assert script.quarters(curve) == [0, 1, 2, 3]
+    assert script.quarters([(0, 2.0), (39, 6.0), (79, None)])[:2] == [2, 6]
+    assert all(mean != mean for mean in script.quarters([(0, None), (79, None)]))
 
 
 @pytest.mark.parametrize(

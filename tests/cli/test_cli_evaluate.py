@@ -223,7 +223,7 @@ def test_several_models_and_saved_predictions(run, engine, manifest, tmp_path):
     assert set(data["models"][0]) == KEYS
     assert (data["images"], data["resampled"]) == (2, "scenes")
     told = [one["model"] for one in data["models"]]
-    assert told[:2] == ["fake", "fake"]
+    assert told[:2] == ["fake", "fake (default)"]
     assert told[2] == f"{metric} (depth, not aligned)"
     assert data["models"][3]["predictions"] == {"kind": "inverse", "units": 1, "alignment": "scale"}
     # 2 m are right for one of 2 and 4 m, 4 m are twice the first; a scale for each picture makes all right.
@@ -232,11 +232,24 @@ def test_several_models_and_saved_predictions(run, engine, manifest, tmp_path):
     assert same == {"mean": 0, "low": 0, "high": 0}
     assert (worse["mean"], worse["low"], worse["high"]) == pytest.approx((0.25, -0.5, 1.0))
     assert better["mean"] == pytest.approx(-0.25)
+    assert "fake (default) less fake, picture by picture" in out.splitlines()
     assert f"{told[2]} less fake, picture by picture" in out.splitlines()
     text = (tmp_path / "report.html").read_text()
     for name in ("fake", "fake (default)", "metric", "inverse"):
         assert f"</span>{name}" in text
     assert "inverse depth, aligned by a scale for each picture" in text
+
+
+def test_models_of_one_name_are_told_apart_by_the_end_of_their_path():
+    from types import SimpleNamespace
+
+    from lapdepth.cli.evaluate import _unlike
+
+    scored = [SimpleNamespace(name="default")]
+    assert _unlike(scored, "open", "/home/me/runs/open/model") == "open"
+    assert _unlike(scored, "default", "/home/me/runs/late/model") == "default (late/model)"
+    scored.append(SimpleNamespace(name="default (late/model)"))
+    assert _unlike(scored, "default", "/home/you/runs/late/model") == "default (late/model, 2)"
 
 
 @pytest.mark.parametrize(

@@ -102,8 +102,9 @@ def evaluate(
         for given in model or ([] if predictions else ["default"]):
             name, ran_by, predict = _open(given, engine, flip)
             done = _score(f"evaluating {name}", predict, rows, rules, cap, gallery(), own)
+            name = _unlike(scored, name, given)
             records.append(record(name, flip, done, engine=ran_by))
-            scored.append(Scored(_unlike(scored, name, given), "", flip, False, done))
+            scored.append(Scored(name, "", flip, False, done))
         for path, coding, reader in saved:
             done = _score(f"reading {path}", reader, rows, rules, cap, gallery(), own)
             coded = {"kind": coding.kind, "units": coding.units, "alignment": coding.alignment}
@@ -207,8 +208,9 @@ def _score(
 
 
 def _unlike(scored: Sequence[Scored], name: str, more: str) -> str:
-    """A short name that no other has."""
+    """A short name that no other has; of a path only the end, for reports are passed on."""
     taken = {one.name for one in scored}
+    more = "/".join(Path(more).parts[-2:])
     return (
         name
         if name not in taken
