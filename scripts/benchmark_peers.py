@@ -1,9 +1,10 @@
 """Time other depth networks beside ours, on the CPU with the best engine that takes each, or on a GPU compiled in half precision.
 
-Needs the torch, openvino and benchmark extras. Networks are built from their configurations with random weights, on which speed
-does not depend, so nothing is downloaded. Each is timed in turns with ours at 640x192, and its ratio is of that run.
+Needs the torch and openvino extras, and `pip install transformers`. Networks are built from their configurations with random
+weights, on which speed does not depend, so nothing is downloaded. Each is timed in turns with ours at 640x192, and its ratio is
+of that run. What --json holds already is not timed again, so a run that was stopped goes on.
 
-    python scripts/benchmark_peers.py --json peers.json --plot docs/images/peers.png
+    python scripts/benchmark_peers.py --json peers.json --plot docs/images/peers.svg
     python scripts/benchmark_peers.py --device cuda --batches 1 8    # eager float32 beside compiled half precision
     python scripts/benchmark_peers.py --device cpu --compiled --tiny    # rehearses the line above without a GPU
 """
@@ -12,6 +13,9 @@ from __future__ import annotations
 
 import argparse
 import copy
+import html
+import json
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +23,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 import openvino
 import timm
@@ -42,6 +45,7 @@ from transformers import (
 from lapdepth.benchmark.large import large_network
 from lapdepth.benchmark.speed import interleaved
 from lapdepth.io.files import atomic_path, write_json
+from lapdepth.io.plots import GREY, standalone
 from lapdepth.model.checkpoint import load_model
 from lapdepth.model.fold import fold
 
@@ -213,9 +217,8 @@ def ours(large: bool, tiny: bool) -> nn.Module:
     return fold(load_model("default"))
 
 
-def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row a network, size, batch and engine."""
-    rows: list[dict[str, Any]] = []
+def measure(options: argparse.Namespace, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a network, size, batch and engine, added to those known; the file is written after each network."""
     jobs: list[tuple[str, tuple[int, int], Callable[[], nn.Module]]] = [
         (name, size, partial(build, options.tiny))
         for name, (build, standard, near) in PEERS.items()
@@ -230,6 +233,8 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
                 continue
             size = (height // 4 // 14 * 14, width // 4 // 14 * 14) if options.tiny and "Anything" in name else (height, width)
             size = (64, 64) if options.tiny and "Anything" not in name else size
+            if any((row["model"], row["height"], row["width"], row["batch"]) == (name, *size, batch) for row in rows):
+                continue
             print(f"{name} at {size[1]}x{size[0]}, batch {batch}", flush=True)
             with tempfile.TemporaryDirectory() as folder:
                 actions: dict[str, Action] = {}
@@ -242,6 +247,8 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
                     actions |= {f"{what}|{engine}": action for engine, action in found.items()}
                 seconds = interleaved(actions, options.repeats)
             rows += _rows(seconds, name, size, batch)
+            if options.json is not None:
+                write_json(options.json, rows)
     return rows
 
 
@@ -264,26 +271,31 @@ def _rows(seconds: Mapping[str, float], name: str, size: tuple[int, int], batch:
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Bars of how many times as long as ours each takes, float32, its best engine."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    best: dict[str, float] = {OURS + "\n640x192": 1.0}
+    """Bars, on a scale of ratios, of how many times as long as ours each takes: float32, the best engine of each."""
+    best: dict[str, float] = {f"{OURS}, 640x192": 1.0}
     for row in rows:
         if row["model"] != OURS and row["engine"] not in ("openvino-bf16", "compiled half") and row["batch"] == rows[0]["batch"]:
-            label = f"{row['model']}\n{row['width']}x{row['height']}"
-            best[label] = min(best.get(label, np.inf), row["times_our_best"])
-    figure, axes = pyplot.subplots(figsize=(7, 0.45 * len(best) + 1), layout="constrained")
-    bars = axes.barh(list(best), list(best.values()), color=["#1b6ca8"] + ["#b0b8c0"] * (len(best) - 1))
-    axes.bar_label(bars, fmt="%.1f", padding=3)
-    axes.set(xscale="log", xlabel="time of one picture, in times of ours (float32, best engine of each)")
-    axes.invert_yaxis()
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
+            label = f"{row['model']}, {row['width']}x{row['height']}"
+            best[label] = min(best.get(label, math.inf), row["times_our_best"])
+    left, across, top, step = 230, 300, 46, 20
+    low, high = min(1.0, *best.values()) / 2, max(best.values())
+    bars = ""
+    for i, (label, ratio) in enumerate(best.items()):
+        y, width = top + i * step, across * math.log(ratio / low) / math.log(high / low)
+        bars += (
+            f"<text x='{left - 8}' y='{y + 11}' text-anchor='end'>{html.escape(label)}</text>"
+            f"<rect class='f{GREY if i else 0}' x='{left}' y='{y}' width='{width:.0f}' height='14' rx='2'/>"
+            f"<text x='{left + width + 6:.0f}' y='{y + 11}'>{ratio:.3g}</text>"
+        )
+    title = "Time of one picture, in times of ours"
+    below = "float32, best engine of each, random weights; the scale is logarithmic"
+    size = (left + across + 60, top + len(best) * step + 10)
+    one = (
+        f"<svg class='plot' role='img' aria-label='{title}' width='{size[0]}' height='{size[1]}'>"
+        f"<text class='title' x='10' y='18'>{title}</text><text x='10' y='34'>{below}</text>{bars}</svg>"
+    )
     with atomic_path(path) as scratch:
-        figure.savefig(scratch, dpi=110, format="png")
+        scratch.write_text(standalone([one], size=size), encoding="utf-8")
 
 
 def main() -> None:
@@ -295,8 +307,8 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", choices=[*PEERS, LARGE], help="only these")
     parser.add_argument("--batches", type=int, nargs="+", default=[1], help="pictures at a time")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="write all numbers here")
-    parser.add_argument("--plot", type=Path, help="draw the ratios in this PNG file")
+    parser.add_argument("--json", type=Path, help="write all numbers here, and go on from what it holds")
+    parser.add_argument("--plot", type=Path, help="draw the ratios in this SVG file")
     options = parser.parse_args()
     options.compiled = options.compiled or options.device != "cpu"
     if options.device.startswith("cuda") and not torch.cuda.is_available():
@@ -306,10 +318,9 @@ def main() -> None:
             parser.error(f"cannot write {path}: the folder {path.parent} does not exist; make it first")
     torch.manual_seed(0)
     start = time.perf_counter()
-    rows = measure(options)
+    known = json.loads(options.json.read_bytes()) if options.json is not None and options.json.is_file() else []
+    rows = measure(options, known)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {time.perf_counter() - start:.0f} s")
-    if options.json is not None:
-        write_json(options.json, rows)
     if options.plot is not None:
         draw(rows, options.plot)
 
