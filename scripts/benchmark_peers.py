@@ -5,6 +5,7 @@ weights, on which speed does not depend, so nothing is downloaded. Each is timed
 of that run. What --json holds already is not timed again, so a run that was stopped goes on.
 
     python scripts/benchmark_peers.py --json peers.json --plot docs/images/peers.svg
+    python scripts/benchmark_peers.py --busy --repeats 1    # beside other work: one thread, its processor time
     python scripts/benchmark_peers.py --device cuda --batches 1 8    # eager float32 beside compiled half precision
     python scripts/benchmark_peers.py --device cpu --compiled --tiny    # rehearses the line above without a GPU
 """
@@ -43,11 +44,12 @@ from transformers import (
 )
 
 from lapdepth.benchmark.large import large_network
-from lapdepth.benchmark.speed import interleaved
+from lapdepth.benchmark.speed import engines_of, interleaved
+from lapdepth.inference.engine import open_engine
 from lapdepth.io.files import atomic_path, write_json
 from lapdepth.io.plots import GREY, standalone
 from lapdepth.model.checkpoint import load_model
-from lapdepth.model.fold import fold
+from lapdepth.zoo import find_model
 
 OURS = "LapDepth default"
 LARGE = "LapDepth ResNeXt101"
@@ -166,19 +168,35 @@ PEERS: dict[str, tuple[Callable[[bool], nn.Module], tuple[int, int], tuple[int, 
 """How each is built, its own standard size, and the nearest that it takes to ours."""
 
 
-def on_cpu(network: nn.Module, image: Tensor, folder: Path) -> dict[str, Action]:
-    """PyTorch eager, ONNX Runtime and OpenVINO; an engine that does not take the network is left out, and that is printed."""
+def eager(network: nn.Module, image: Tensor) -> Action:
+    """The plain network."""
 
-    def eager() -> object:
+    def run() -> object:
         with torch.inference_mode():
             return network(image)
 
-    found: dict[str, Action] = {"torch eager": eager}
+    return run
+
+
+def ours_on_cpu(network: nn.Module, image: Tensor, threads: int) -> dict[str, Action]:
+    """The plain network, and our engines."""
+    array = image.numpy()
+    names = [name for name in engines_of(find_model("default")) if name != "torch"]
+    return {"torch eager": eager(network, image)} | {
+        name: partial(open_engine("default", name, threads=threads), array) for name in names
+    }
+
+
+def on_cpu(network: nn.Module, image: Tensor, folder: Path, threads: int) -> dict[str, Action]:
+    """PyTorch eager, ONNX Runtime and OpenVINO; an engine that does not take the network is left out, and that is printed."""
+    found: dict[str, Action] = {"torch eager": eager(network, image)}
     file = folder / "model.onnx"
     array = image.numpy()
     try:
         torch.onnx.export(network, (image,), file, dynamo=True, input_names=["image"], output_names=["depth"], verbose=False)
-        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         found["onnx"] = lambda: session.run(None, {"image": array})
         session.run(None, {"image": array})
     except Exception as error:  # whatever the exporter or the engine cannot do
@@ -186,7 +204,9 @@ def on_cpu(network: nn.Module, image: Tensor, folder: Path) -> dict[str, Action]
         found.pop("onnx", None)
     for name, precision in (("openvino", "f32"), ("openvino-bf16", "bf16")):
         try:
-            settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+            settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+            if threads:
+                settings["INFERENCE_NUM_THREADS"] = threads
             request = openvino.Core().compile_model(str(file), "CPU", settings).create_infer_request()
             request.infer({"image": array})
             found[name] = partial(request.infer, {"image": array})
@@ -214,7 +234,7 @@ def ours(large: bool, tiny: bool) -> nn.Module:
     """The default model, or the published large network with random weights."""
     if large:
         return large_network("mobilenetv2_100.ra_in1k", OUR_SIZE) if tiny else large_network()
-    return fold(load_model("default"))
+    return load_model("default")
 
 
 def measure(options: argparse.Namespace, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -226,6 +246,7 @@ def measure(options: argparse.Namespace, rows: list[dict[str, Any]]) -> list[dic
     ]
     if options.compiled:
         jobs.insert(0, (LARGE, (352, 1216), partial(ours, True, options.tiny)))
+    threads = 1 if options.busy else 0
     half = torch.float16 if options.device.startswith("cuda") else torch.bfloat16
     for batch in options.batches:
         for name, (height, width), build in jobs:
@@ -241,11 +262,14 @@ def measure(options: argparse.Namespace, rows: list[dict[str, Any]]) -> list[dic
                 for what, make, shape in ((OURS, partial(ours, False, options.tiny), OUR_SIZE), (name, build, size)):
                     network = Depth(make()).eval().requires_grad_(False).to(options.device)
                     image = torch.rand(batch, 3, *shape, device=options.device)
-                    where = Path(folder) / what.replace(" ", "")
-                    where.mkdir()
-                    found = compiled(network, image, half) if options.compiled else on_cpu(network, image, where)
+                    if options.compiled:
+                        found = compiled(network, image, half)
+                    elif what == OURS:
+                        found = ours_on_cpu(network, image, threads)
+                    else:
+                        found = on_cpu(network, image, Path(folder), threads)
                     actions |= {f"{what}|{engine}": action for engine, action in found.items()}
-                seconds = interleaved(actions, options.repeats)
+                seconds = interleaved(actions, options.repeats, *((0, time.process_time) if options.busy else ()))
             rows += _rows(seconds, name, size, batch)
             if options.json is not None:
                 write_json(options.json, rows)
@@ -304,6 +328,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu, or cuda: eager float32 beside compiled float16")
     parser.add_argument("--compiled", action="store_true", help="as with cuda, but in bfloat16 where the device is the CPU")
     parser.add_argument("--tiny", action="store_true", help="small networks and pictures, to rehearse")
+    parser.add_argument(
+        "--busy", action="store_true", help="one thread, and its processor time: for a machine that does other work"
+    )
     parser.add_argument("--models", nargs="*", choices=[*PEERS, LARGE], help="only these")
     parser.add_argument("--batches", type=int, nargs="+", default=[1], help="pictures at a time")
     parser.add_argument("--repeats", type=int, default=5)
@@ -316,7 +343,11 @@ def main() -> None:
     for path in (options.json, options.plot):
         if path is not None and not path.parent.is_dir():
             parser.error(f"cannot write {path}: the folder {path.parent} does not exist; make it first")
+    if options.busy and options.compiled:
+        parser.error("--busy is for the engines on the CPU; leave it out with --compiled and --device")
     torch.manual_seed(0)
+    if options.busy:
+        torch.set_num_threads(1)
     start = time.perf_counter()
     known = json.loads(options.json.read_bytes()) if options.json is not None and options.json.is_file() else []
     rows = measure(options, known)
