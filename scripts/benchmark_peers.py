@@ -1,6 +1,6 @@
 """Time other depth networks beside ours, on the CPU with the best engine that takes each, or on a GPU compiled in half precision.
 
-Needs the torch and openvino extras, and `pip install transformers`. Networks are built from their configurations with random
+Needs the torch, openvino and benchmark extras. Networks are built from their configurations with random
 weights, on which speed does not depend, so nothing is downloaded. Each is timed in turns with ours at 640x192, and its ratio is
 of that run. What --json holds already is not timed again, so a run that was stopped goes on.
 
