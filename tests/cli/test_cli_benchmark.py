@@ -51,7 +51,8 @@ def test_with_a_manifest_each_engine_is_scored(run, cwd):
     done = run("benchmark", "--model", find_model("default") / "model.onnx", *options)
     assert (done.code, done.errors) == (0, [])
     scored = {row["engine"]: row for row in json.loads((cwd / "speed.json").read_text())["rows"]}
-    assert run("evaluate", "--manifest", manifest, "--split", "test", "--engine", "onnx", "--json", "e.json").code == 0
+    options = ["--manifest", manifest, "--split", "test", "--protocol", "plain", "--engine", "onnx", "--json", "e.json"]
+    assert run("evaluate", *options).code == 0
     expected = json.loads((cwd / "e.json").read_text())["metrics"]
     assert scored["onnx"]["abs_rel"] == pytest.approx(expected["abs_rel"], abs=1e-4)
     assert scored["onnx"]["delta1"] == pytest.approx(expected["delta1"], abs=1e-4)
