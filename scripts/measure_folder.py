@@ -3,9 +3,9 @@
     python scripts/measure_folder.py                                    # all cores
     OMP_NUM_THREADS=1 taskset -c 1 python scripts/measure_folder.py     # one core: steady beside other work
 
-Each round times the engine alone (arrays in, arrays out, one at a time, a thread on each core), then the same number of
-pictures from JPEG to written files, as `lapdepth predict` does it. Printed are medians over the rounds, by the clock and by the
-processor time of this process, which other programs disturb less.
+Each round times the engine alone (arrays in, arrays out, one at a time, a thread on each core), the same in batches of four, then
+the same number of pictures from JPEG to written files, as `lapdepth predict` does it. Printed are medians over the rounds, by the
+clock and by the processor time of this process, which other programs disturb less.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from lapdepth.inference.many import Job, available_cores, predict_pictures
 from lapdepth.io.images import read_image
 
 FOCAL_PX = 520.0
+BATCH = 4
 PICTURE = Path(__file__).parent.parent / "examples" / "room.jpg"
 
 
@@ -59,7 +60,7 @@ def main(
     job = Job(focal_px=FOCAL_PX, formats=tuple(parse_formats(formats)))
     alone = job.open(available_cores())
     predictor, at_once = job.open_for_many()
-    rates: list[tuple[float, float]] = []
+    rates: list[tuple[float, ...]] = []
     shares: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -68,19 +69,28 @@ def main(
         alone.engine(tensor)
         predictor.engine(tensor)
         part = count // rounds
+        batches = max(1, part // BATCH)
+        four = np.repeat(tensor, BATCH, 0)
+        alone.engine(four)
 
         def engine_alone() -> None:
             for _ in range(part):
                 alone.engine(tensor)
 
+        def engine_in_batches() -> None:
+            for _ in range(batches):
+                alone.engine(four)
+
         for number in range(rounds):
             todo = [(path, folder / "out" / path.stem) for path in paths[number * part : (number + 1) * part]]
             engine = seconds(engine_alone)
+            batched = seconds(engine_in_batches)
             whole = seconds(partial(list, predict_pictures(job, predictor, at_once, todo)))
-            rates.append((part / engine[0], part / whole[0]))
+            rates.append((part / engine[0], BATCH * batches / batched[0], part / whole[0]))
             shares.append((engine[0] / whole[0], engine[1] / whole[1]))
     print(f"{available_cores()} cores, {at_once} pictures at once, {rounds * part} pictures as {formats}")
-    print("engine alone {:.1f}, whole path {:.1f} pictures a second".format(*map(statistics.median, zip(*rates, strict=True))))
+    medians = map(statistics.median, zip(*rates, strict=True))
+    print("engine alone {:.1f}, in batches of four {:.1f}, whole path {:.1f} pictures a second".format(*medians))
     print("share {:.2f} by the clock, {:.2f} by processor time".format(*map(statistics.median, zip(*shares, strict=True))))
 
 

@@ -30,6 +30,33 @@ def error_of(done):
 # --- what is predicted
 
 
+@pytest.mark.parametrize(("sky", "beyond_m"), [("invalid", 0), ("far", 33)])
+def test_sky(run, use_engine, pictures, out, sky, beyond_m):
+    use_engine(FakeEngine(by_column, far_m=33.0))
+    done = run("predict", pictures, "--output", out, "--format", "png16", "--sky", sky, *FOCAL)
+    assert (done.code, done.err) == (0, "")
+    depth_m, _ = read_png16(out / "a_depth.png")
+    assert set(depth_m[:, 66:].flat) == {beyond_m}
+    assert (depth_m[:, :62] > 0).all()
+    notes = json.loads((out / "a.json").read_text())
+    assert (notes["sky"], notes["sky_share"] > 0.4, notes["range_max_m"]) == (sky, True, 33)
+    other = "invalid" if sky == "far" else "far"
+    assert (
+        "were there already"
+        in run("predict", pictures, "--output", out, "--format", "png16", "--sky", sky, "--resume", *FOCAL).out
+    )
+    again = run("predict", pictures, "--output", out, "--format", "png16", "--sky", other, "--resume", *FOCAL)
+    assert again.out == f"3 of 3 pictures written to {out}\n"
+
+
+def test_an_unknown_kind_of_sky(run, engine, pictures, out):
+    done = run("predict", pictures, "--output", out, "--sky", "blue")
+    assert done.code != 0
+    assert "Traceback" not in done.err
+    assert "blue" in done.err
+    assert not out.exists()
+
+
 def test_files(run, engine, pictures, out, cwd):
     done = run("predict", pictures / "a.png", pictures / "b.jpg", "--output", out, *FOCAL)
     assert (done.code, done.out, done.err) == (0, f"2 of 2 pictures written to {out}\n", "")
@@ -155,6 +182,8 @@ def test_sidecar(run, engine, pictures, out):
         "focal_px": 100.0,
         "focal_source": "option",
         "metres_follow_focal": True,
+        "sky": "invalid",
+        "sky_share": 0.0,
         "valid_share": 1.0,
         "model": "fake",
         "model_licence": "free",

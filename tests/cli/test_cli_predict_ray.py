@@ -9,6 +9,7 @@ import cv2
 import pytest
 
 from inference.fake_engine import noise
+from lapdepth.errors import InputError
 
 pytest.importorskip("ray", reason="the cluster needs the ray extra")
 pytest.importorskip("pyarrow", reason="the cluster needs the ray extra")
@@ -55,30 +56,40 @@ def folder(tmp_path):
 
 
 def test_a_folder(folder):
-    local = predict("in", "--output", "local", cwd=folder)
-    far = on_ray("in", "--output", "far", cwd=folder)
+    local = predict("in", "--output", "local", "--sky", "far", cwd=folder)
+    far = on_ray("in", "--output", "far", "--sky", "far", cwd=folder)
     assert (far.returncode, len(errors(far))) == (1, 1)
     assert errors(far) == [line.replace("in/", f"{folder}/in/", 1) for line in errors(local)]
     assert far.stdout == f"{COUNT} of {COUNT + 1} pictures written to far\n"
     assert contents(folder / "far") == contents(folder / "local")
     assert len(contents(folder / "far")) == 3 * COUNT
+    assert contents(folder / "far")["0 x.json"]["sky"] == "far"
 
     (folder / "far" / "0 x_depth.png").unlink()
     (folder / "in" / "bad.jpg").unlink()
     kept = (folder / "far" / "2 x.json").read_bytes()
-    again = on_ray("in", "--output", "far", cwd=folder)
+    again = on_ray("in", "--output", "far", "--sky", "far", cwd=folder)
     assert (again.returncode, errors(again)) == (0, [])
     assert again.stdout == f"1 of {COUNT} pictures written to far, {COUNT - 1} were there already\n"
     assert (folder / "far" / "2 x.json").read_bytes() == kept
     assert contents(folder / "far") == contents(folder / "local")
 
 
+def test_a_cluster_without_a_gpu_is_not_waited_for(monkeypatch):
+    from lapdepth.inference import cluster
+    from lapdepth.inference.many import Job
+
+    monkeypatch.setattr(cluster.ray, "cluster_resources", lambda: {"CPU": 8.0})
+    with pytest.raises(InputError, match="no GPU for device 'cuda'"):
+        next(cluster.predict_on_cluster(Job(device="cuda"), 2, ["a.png"], ["out/a"]))
+
+
 def test_urls(folder):
+    predict("in", "--output", "local", cwd=folder)  # first: it would find the cluster's results among the pictures
     url = f"file://{folder}/in"
     far = on_ray(url, "--output", f"file://{folder}/in/out", cwd=folder)
     assert (far.returncode, len(errors(far))) == (1, 1)
     assert f"{url}/bad.jpg is not a picture" in errors(far)[0]
-    predict("in", "--output", "local", cwd=folder)
     expected, found = contents(folder / "local"), contents(folder / "in" / "out")
     assert found.keys() == expected.keys()
     for name, content in found.items():

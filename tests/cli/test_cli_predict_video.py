@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from inference.fake_engine import FakeEngine
+from inference.fake_engine import FakeEngine, by_column
 from lapdepth.errors import ReadError
 from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.inference.video import predict_video
@@ -74,6 +74,20 @@ def test_sixteen_bit_frames_on_demand(run, engine, clip, out):
     assert names(out / "drive_depth") == [f"{i:06}.png" for i in range(6)]
     assert read_png16(out / "drive_depth" / "000005.png")[0].tolist() == [[2.0] * 128] * 96
     assert json.loads((out / "drive.json").read_text())["png_units_per_metre"] == 256
+
+
+@pytest.mark.parametrize("steady", [(), ("--steady",)])
+@pytest.mark.parametrize(("sky", "beyond_m"), [("invalid", 0), ("far", 66)])
+def test_sky_of_a_video(run, use_engine, clip, out, sky, beyond_m, steady):
+    use_engine(FakeEngine(by_column, far_m=33.0))  # a camera of 50 px; here it is twice the focal length at half the size
+    assert run("predict", clip, "--output", out, "--format", "png16", "--sky", sky, *steady, "--focal-px", 200).code == 0
+    depth_m = read_png16(out / "drive_depth" / "000005.png")[0]
+    assert set(depth_m[:, 66:].flat) == {beyond_m}
+    assert (depth_m[:, :60] > 0).all()
+    assert depth_m.max() <= 66
+    notes = json.loads((out / "drive.json").read_text())
+    assert notes["sky"] == sky
+    assert "sky_share" not in notes
 
 
 def test_uneven_times_and_odd_sides_are_kept(predict, tmp_path):

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("torch")
 
@@ -116,6 +117,16 @@ def test_maps_of_a_folder(tmp_path):
     np.save(tmp_path / "000002.npy", np.ones((4, 4), np.float32))
     with pytest.raises(InputError, match="expected"):
         source(View(0.2, ()), SMALL)
+
+
+def test_a_map_may_lie_beside_its_picture(tmp_path):
+    Image.fromarray(np.full((48, 160, 3), 90, np.uint8)).save(tmp_path / "000000.png")
+    with pytest.raises(ReadError, match=r"000000_depth\.png"):
+        FolderSource(tmp_path)(View(0.0, ()), SMALL)
+    np.save(tmp_path / "000000.npy", np.full((48, 160), 7, np.float32))
+    assert float(FolderSource(tmp_path)(View(0.0, ()), SMALL).depth_m[0, 0]) == 7
+    Image.fromarray(np.full((48, 160), 5 * 256, np.uint16)).save(tmp_path / "000000_depth.png")
+    assert float(FolderSource(tmp_path)(View(0.0, ()), SMALL).depth_m[0, 0]) == 5
 
 
 def test_missing_maps_are_one_clear_line(tmp_path):

@@ -96,6 +96,7 @@ def test_done_is_what_a_sidecar_and_the_files_say(tmp_path, result):
     assert not is_done(stem, ["png16", "npz"], "a.jpg", "fake", 500.0)
     assert not is_done(stem, ["png16"], "b.jpg", "fake", 500.0)
     assert not is_done(stem, ["png16"], "a.jpg", "another", 500.0)
+    assert not is_done(stem, ["png16"], "a.jpg", "fake", 500.0, "far")
     (tmp_path / "a_depth.png").unlink()
     assert not is_done(stem, ["png16"], "a.jpg", "fake", 500.0)
     assert not is_done(tmp_path / "none", ["png16"], "a.jpg", "fake", 500.0)

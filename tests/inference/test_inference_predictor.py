@@ -232,9 +232,38 @@ def test_valid_ends_at_far_m_whatever_the_camera(focal_px):
     assert np.isfinite(result.depth_m).all()
 
 
-def test_without_far_m_all_is_valid():
-    result = predict(FakeEngine(99.9))
+@pytest.mark.parametrize("focal_px", [50, 100])
+@pytest.mark.parametrize("flip", [False, True])
+def test_sky_is_left_out_or_at_the_far_end(focal_px, flip):
+    # Rows tell 1 to 48 m at the training camera, which a mirror does not change; beyond 40 there is sky.
+    def by_row(image):
+        return 1.0 + np.arange(image.shape[2], dtype=np.float32)[:, None]
+
+    left_out, far = (predict(FakeEngine(by_row, far_m=40.0), focal_px=focal_px, flip=flip, sky=sky) for sky in ("invalid", "far"))
+    sky = np.broadcast_to(np.arange(1, 49)[:, None] >= 40, (48, 64))
+    for result in (left_out, far):
+        np.testing.assert_array_equal(result.sky, sky)
+        assert (result.depth_m[sky] >= result.range_m[1]).all()
+    np.testing.assert_array_equal(left_out.valid, ~sky)
+    assert far.valid.all()
+    assert (far.depth_m.dtype, far.valid.dtype, far.sky.dtype) == (np.float32, np.bool_, np.bool_)
+    np.testing.assert_array_equal(far.depth_m, np.where(sky, np.float32(40 * focal_px / 50), left_out.depth_m))
+
+
+@pytest.mark.parametrize("image", [SMALL, [SMALL]])
+def test_an_unknown_kind_of_sky(image):
+    engine = FakeEngine()
+    with pytest.raises(InputError, match="sky is 'blue'; expected invalid or far"):
+        predict(engine, image, sky="blue")
+    assert engine.seen == []
+
+
+@pytest.mark.parametrize("sky", ["invalid", "far"])
+def test_without_far_m_all_is_valid(sky):
+    result = predict(FakeEngine(99.9), sky=sky)
     assert result.valid.all()
+    assert not result.sky.any()
+    assert result.depth_m.max() == np.float32(99.9)
     assert result.range_m[1] == pytest.approx(100 / (1 + math.exp(-5)))
 
 

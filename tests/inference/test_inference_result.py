@@ -26,6 +26,8 @@ KEYS = {
     "focal_source",
     "metres_follow_focal",
     "valid_share",
+    "sky",
+    "sky_share",
     "model",
     "model_licence",
     "engine",
@@ -77,6 +79,8 @@ def test_metadata(result):
         "focal_source": "option",
         "metres_follow_focal": True,
         "valid_share": 0.5,
+        "sky": "invalid",
+        "sky_share": 0.5,
         "model": "fake",
         "model_licence": "free",
         "engine": "fake",
@@ -104,6 +108,17 @@ def test_save_png_with_a_scale(tmp_path, result):
     result.save(tmp_path / "a.PNG", png_scale=1000)
     depth_m, valid = read_png16(tmp_path / "a.PNG", 1000)
     np.testing.assert_allclose(depth_m[valid], result.depth_m[valid], atol=0.0005)
+
+
+def test_save_png_with_sky_far(tmp_path, result):
+    far = DepthPredictor(FakeEngine(by_column, far_m=33.0))(IMAGE, focal_px=50, sky="far")
+    far.save(tmp_path / "a.png")
+    depth_m, valid = read_png16(tmp_path / "a.png")
+    assert valid.all()
+    np.testing.assert_array_equal(depth_m, np.where(result.valid, result.depth_m, np.float32(33)))
+    assert np.isfinite(far.points()).all()
+    notes = far.metadata()
+    assert (notes["sky"], notes["sky_share"], notes["valid_share"]) == ("far", 0.5, 1.0)
 
 
 def test_save_exr(tmp_path, result):

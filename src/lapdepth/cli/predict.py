@@ -20,6 +20,13 @@ class EngineChoice(StrEnum):
     TORCH = "torch"
 
 
+class SkyChoice(StrEnum):
+    """What sky becomes."""
+
+    INVALID = "invalid"
+    FAR = "far"
+
+
 class ClusterChoice(StrEnum):
     """Kinds of cluster."""
 
@@ -48,6 +55,9 @@ def predict(
     ] = None,
     native: Annotated[bool, typer.Option("--native", help="Do not scale to the model's working size.")] = False,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture; takes twice as long.")] = False,
+    sky: Annotated[
+        SkyChoice, typer.Option(help="Sky, and what is too far to tell, has no depth, or the farthest that the model can give.")
+    ] = SkyChoice.INVALID,
     png_scale: Annotated[float, typer.Option(help="png16: codes for one metre; 0 is invalid.")] = 256.0,
     near_m: Annotated[float | None, typer.Option(help="Depth of the warmest colour.")] = None,
     far_m: Annotated[float | None, typer.Option(help="Depth of the coldest colour.")] = None,
@@ -74,15 +84,16 @@ def predict(
     the time of each frame, drive.json, and with --format png16 the frames in drive_depth/. Ctrl-C leaves complete files.
     """
     from lapdepth.errors import InputError
-    from lapdepth.inference import batch, video
+    from lapdepth.inference import batch
     from lapdepth.inference.many import Job
+    from lapdepth.io.files import VIDEO_SUFFIXES
 
     if range_m is not None:
         if near_m is not None or far_m is not None:
             raise InputError("both --range and --near-m or --far-m are given; give one of them")
         near_m, far_m = range_m
     inputs = inputs or []
-    videos = [Path(text) for text in inputs if Path(text).suffix.lower() in video.SUFFIXES and not os.path.isdir(text)]  # noqa: PTH112
+    videos = [Path(text) for text in inputs if Path(text).suffix.lower() in VIDEO_SUFFIXES and not os.path.isdir(text)]  # noqa: PTH112
     if not inputs and camera is None:
         raise typer.BadParameter("Missing argument 'INPUT...': name pictures, folders or videos, or give --camera")
     if (videos or camera is not None) and len(inputs) > (0 if camera is not None else len(videos)):
@@ -90,7 +101,7 @@ def predict(
     moving = bool(videos) or camera is not None
     usual = "color" if moving else "png16,color"
     wanted = tuple(batch.parse_formats(usual if formats is None else formats))
-    job = Job(model, engine.value, device, focal_px, fov_deg, native, flip, wanted, png_scale, near_m, far_m)
+    job = Job(model, engine.value, device, focal_px, fov_deg, native, flip, wanted, png_scale, near_m, far_m, sky.value)
     job.check()
     if workers is not None and cluster is None:
         raise InputError("--workers is for --cluster; without it every core takes a picture by itself")

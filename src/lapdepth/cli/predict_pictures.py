@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def predict_here(job: Job, inputs: list[str], output: str, resume: bool) -> None
     todo = [
         (path, stem)
         for path, stem in zip(paths, stems, strict=True)
-        if not (resume and batch.is_done(stem, job.formats, str(path), predictor.config.name, job.png_scale))
+        if not (resume and job.is_done(stem, str(path), predictor.config.name))
     ]
     failed = _report(predict_pictures(job, predictor, at_once, todo), len(todo))
     _finish(failed, len(paths) - len(todo), len(paths), output, problems)
@@ -95,9 +96,9 @@ def _check_any(count: int, problems: list[LapDepthError], output: str) -> None:
 
 
 def _report(errors: Iterable[LapDepthError | MemoryError | str | None], total: int) -> int:
-    """Show progress and print what fails; returns how many did."""
+    """Show progress, of more than one picture, and print what fails; returns how many did."""
     failed = 0
-    with progress_bar() as show:
+    with progress_bar() if total > 1 else nullcontext(lambda *_: None) as show:
         for number, error in enumerate(errors, 1):
             if error is not None:
                 failed += 1

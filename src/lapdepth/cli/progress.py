@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """Yields a function that takes what is being done, how much is done and the total; each `what` gets a bar of its own."""
+    from rich.console import Console  # here, since one picture needs neither, and should be there quickly
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -32,4 +32,6 @@ def printable(text: str) -> str:
 
 def print_error(reason: str) -> None:
     """One line on stderr, as long as it is."""
+    from rich.console import Console
+
     Console(stderr=True).print(printable(f"lapdepth: error: {reason}"), markup=False, highlight=False, soft_wrap=True)

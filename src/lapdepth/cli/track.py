@@ -23,6 +23,8 @@ def track(
 ) -> None:
     """Drive the collision warning on its test track. Started again with the same folder, it goes on where it was.
 
+    After a change of the code or of a model's weights take a fresh folder: the runs that lie there are not driven again.
+
     A folder of depth maps is made of the pictures of --write-pictures: in it, for each run's folder, a map for each picture, as
     NAME_depth.png (16 bits, metres x 256) or NAME.npy (metres).
     """

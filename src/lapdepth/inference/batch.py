@@ -17,7 +17,7 @@ import numpy as np
 from lapdepth.camera import Intrinsics
 from lapdepth.errors import InputError, LapDepthError, MissingExtraError, OutputError, ReadError
 from lapdepth.imaging import ByteArray
-from lapdepth.inference.result import DepthResult
+from lapdepth.inference.result import DepthResult, SkyAs
 from lapdepth.io.color import color_codes, color_range, compare, paint, write_codes, write_picture
 from lapdepth.io.files import read_bytes, write_json
 
@@ -171,7 +171,7 @@ def parse_sidecar(data: bytes) -> dict[str, Any]:
     return notes if ours else {}
 
 
-def is_done(stem: Path, formats: Sequence[str], image: str, model: str, png_scale: float = 256.0) -> bool:
+def is_done(stem: Path, formats: Sequence[str], image: str, model: str, png_scale: float = 256.0, sky: SkyAs = "invalid") -> bool:
     """Whether all results of a picture are there, as an earlier run with the same model left them.
 
     Args:
@@ -180,16 +180,28 @@ def is_done(stem: Path, formats: Sequence[str], image: str, model: str, png_scal
         image: Name of the picture, as given to that run.
         model: Name in the model's configuration.
         png_scale: Codes for one metre in the 16-bit PNG.
+        sky: What sky is in the map.
     """
     files = result_files(stem, formats)
     notes = _read_sidecar(files.pop("metadata"))
-    return covers(notes, formats, image, model, png_scale) and all(file.is_file() for file in files.values())
+    return covers(notes, formats, image, model, png_scale, sky) and all(file.is_file() for file in files.values())
 
 
-def covers(notes: Mapping[str, Any], formats: Sequence[str], image: str, model: str, png_scale: float = 256.0) -> bool:
+def covers(
+    notes: Mapping[str, Any],
+    formats: Sequence[str],
+    image: str,
+    model: str,
+    png_scale: float = 256.0,
+    sky: SkyAs = "invalid",
+) -> bool:
     """Whether a sidecar tells of these results; the rest of its settings are not compared."""
-    same = notes.get("image") == image and notes.get("model") == model and set(formats) <= set(notes.get("formats", []))
-    return same and ("png16" not in formats or notes.get("png_units_per_metre") == png_scale)
+    same = (notes.get("image"), notes.get("model"), notes.get("sky")) == (image, model, sky)
+    return (
+        same
+        and set(formats) <= set(notes.get("formats", []))
+        and ("png16" not in formats or notes.get("png_units_per_metre") == png_scale)
+    )
 
 
 def is_earlier_result(output: Path, top: Path, path: Path) -> bool:

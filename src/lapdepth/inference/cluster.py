@@ -15,14 +15,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before the import: Ray would tell its makers of each run
+# Before the import: Ray would tell its makers of each run, and print log lines of its own between ours. What fails is raised.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 
 import cv2
 import ray
 import ray.data
 from ray.exceptions import RayError
 
-from lapdepth.errors import LapDepthError, ReadError
+from lapdepth.errors import InputError, LapDepthError, ReadError
 from lapdepth.inference import batch
 from lapdepth.inference.many import Job
 from lapdepth.inference.predictor import ASSUMED
@@ -81,13 +83,20 @@ def predict_on_cluster(job: Job, workers: int, sources: Sequence[str], stems: Se
 
     Args:
         job: How.
-        workers: At once.
+        workers: At once; no more than the cluster has cores, or GPUs where the job asks for one.
         sources: Paths or URLs of the pictures.
         stems: Path or URL without suffix of the results of each.
 
     Yields:
         The outcome of each, in the order in which they are done.
+
+    Raises:
+        InputError: The cluster has no GPU, and the job asks for one.
     """
+    gpus = 0 if job.device in (None, "cpu") else 1
+    places = int(ray.cluster_resources().get("GPU" if gpus else "CPU", 0))
+    if not places:  # Ray would wait for one
+        raise InputError(f"the cluster has no {'GPU' if gpus else 'core'} for device '{job.device}'; leave --device out")
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -95,10 +104,9 @@ def predict_on_cluster(job: Job, workers: int, sources: Sequence[str], stems: Se
         {"source": source, "path": _absolute(source), "stem": _absolute(stem)}
         for source, stem in zip(sources, stems, strict=True)
     ]
-    workers = min(workers, len(rows))
+    workers = min(workers, places, len(rows))
     blocks = min(len(rows), max(4 * workers, len(rows) // PICTURES_A_TASK))
     todo = ray.data.from_items(rows, override_num_blocks=blocks)
-    gpus = 0 if job.device in (None, "cpu") else 1
     done = todo.map(
         _Worker, fn_constructor_args=(job,), compute=ray.data.ActorPoolStrategy(size=workers), num_cpus=1, num_gpus=gpus
     )
@@ -128,11 +136,12 @@ class _Worker:
             return {**outcome, "error": str(error) or "out of memory"}
 
     def _is_done(self, image: str, stem: str) -> bool:
-        wanted = (self._job.formats, image, self._predictor.config.name, self._job.png_scale)
+        job, model = self._job, self._predictor.config.name
         if not is_url(stem):
-            return batch.is_done(Path(stem), *wanted)
+            return job.is_done(Path(stem), image, model)
         try:
-            return batch.covers(batch.parse_sidecar(store.read_url(store.extend(stem, batch.METADATA))), *wanted)
+            notes = batch.parse_sidecar(store.read_url(store.extend(stem, batch.METADATA)))
+            return batch.covers(notes, job.formats, image, model, job.png_scale, job.sky)
         except ReadError:
             return False
 

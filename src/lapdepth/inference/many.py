@@ -13,7 +13,7 @@ from lapdepth.inference import batch
 from lapdepth.inference.engine import EngineName
 from lapdepth.inference.overlap import AHEAD, overlapped
 from lapdepth.inference.predictor import DepthPredictor
-from lapdepth.inference.result import DepthResult
+from lapdepth.inference.result import DepthResult, SkyAs
 from lapdepth.io.images import Picture, read_image
 
 MOST_AT_ONCE = 8
@@ -36,6 +36,7 @@ class Job:
         png_scale: Codes for one metre in the 16-bit PNG.
         near_m: Depth of the warmest colour; `None` takes it from the picture.
         far_m: Depth of the coldest colour.
+        sky: What sky becomes in the map.
     """
 
     model: str = "default"
@@ -49,6 +50,7 @@ class Job:
     png_scale: float = 256.0
     near_m: float | None = None
     far_m: float | None = None
+    sky: SkyAs = "invalid"
 
     def check(self) -> None:
         """Raise `InputError` or `MissingExtraError` for what no picture could be predicted with, before the first one is."""
@@ -74,7 +76,11 @@ class Job:
 
     def predict(self, predictor: DepthPredictor, picture: Picture | ByteArray) -> DepthResult:
         """Depth of one picture."""
-        return predictor(picture, focal_px=self.focal_px, fov_deg=self.fov_deg, native=self.native, flip=self.flip)
+        return predictor(picture, focal_px=self.focal_px, fov_deg=self.fov_deg, native=self.native, flip=self.flip, sky=self.sky)
+
+    def is_done(self, stem: Path, image: str, model: str) -> bool:
+        """Whether all results of a picture are there; see `batch.is_done`."""
+        return batch.is_done(stem, self.formats, image, model, self.png_scale, self.sky)
 
     def write(self, result: DepthResult, stem: Path) -> None:
         """Write a result; see `batch.write_result`."""

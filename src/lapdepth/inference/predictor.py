@@ -14,7 +14,7 @@ import logging
 import math
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Self, get_args, overload
 
 import numpy as np
 from PIL.Image import Image
@@ -25,7 +25,7 @@ from lapdepth.errors import InputError, ModelError
 from lapdepth.imaging import ByteArray, Fitted, check_rgb, fit
 from lapdepth.inference import confidence
 from lapdepth.inference.engine import Engine, EngineName, open_engine
-from lapdepth.inference.result import DepthResult
+from lapdepth.inference.result import DepthResult, SkyAs
 from lapdepth.io.images import Picture, from_pil, read_image
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class DepthPredictor:
         fov_deg: float | None = None,
         native: bool = False,
         flip: bool = False,
+        sky: SkyAs = "invalid",
     ) -> DepthResult: ...
     @overload
     def __call__(
@@ -101,6 +102,7 @@ class DepthPredictor:
         fov_deg: float | None = None,
         native: bool = False,
         flip: bool = False,
+        sky: SkyAs = "invalid",
     ) -> list[DepthResult]: ...
     def __call__(
         self,
@@ -110,6 +112,7 @@ class DepthPredictor:
         fov_deg: float | None = None,
         native: bool = False,
         flip: bool = False,
+        sky: SkyAs = "invalid",
     ) -> DepthResult | list[DepthResult]:
         """Predict depth of a picture, or of each in a list.
 
@@ -119,6 +122,7 @@ class DepthPredictor:
             fov_deg: Horizontal field of view in degrees, in place of `focal_px`. With neither, EXIF, else the model's assumption.
             native: Predict at the picture's own size, within `NATIVE_BUDGET_BYTES`, not at the model's working size.
             flip: Average with the prediction of the mirror image: twice the time, a little more accurate.
+            sky: `invalid` leaves sky out of `valid`; `far` gives it the farthest metres of the model and counts it as valid.
 
         Returns:
             The result, or a list of them in order.
@@ -129,7 +133,9 @@ class DepthPredictor:
             ModelError: The model gave something that is not a depth.
         """
         if isinstance(image, (list, tuple)):
-            return [self(one, focal_px=focal_px, fov_deg=fov_deg, native=native, flip=flip) for one in image]
+            return [self(one, focal_px=focal_px, fov_deg=fov_deg, native=native, flip=flip, sky=sky) for one in image]
+        if sky not in get_args(SkyAs):
+            raise InputError(f"sky is '{sky}'; expected {' or '.join(get_args(SkyAs))}")
         picture = _picture(image)
         camera, source = self._camera(picture, focal_px, fov_deg)
         if native:
@@ -145,15 +151,20 @@ class DepthPredictor:
             depth_m = np.float32(0.5) * (depth_m + other_m)
         # A camera with twice the focal length sees a thing at twice the depth as the training camera saw it.
         ratio = 1.0 if self.config.focal_px is None else camera.focal_px * fitted.scale / self.config.focal_px
+        range_m = _range(self.config, ratio)
+        in_sky = depth_m >= (self.config.far_m or math.inf)
+        depth_m = depth_m * np.float32(ratio)
         return DepthResult(
-            depth_m=depth_m * np.float32(ratio),
-            valid=depth_m < (self.config.far_m or math.inf),
+            depth_m=np.where(in_sky, np.float32(range_m[1]), depth_m) if sky == "far" else depth_m,
+            valid=np.ones_like(in_sky) if sky == "far" else ~in_sky,
+            sky=in_sky,
+            sky_as=sky,
             confidence=sureness,
             image=picture.rgb,
             intrinsics=camera,
             focal_source=source,
             network_size=fitted.size,
-            range_m=_range(self.config, ratio),
+            range_m=range_m,
             config=self.config,
             engine=self.engine.name,
             path=picture.path,

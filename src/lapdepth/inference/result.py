@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ from lapdepth.config import ModelConfig
 from lapdepth.errors import InputError
 from lapdepth.imaging import ByteArray
 
+SkyAs = Literal["invalid", "far"]
+"""What sky becomes in the map: no depth, or the farthest metres that the model can give."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DepthResult:
@@ -24,7 +28,9 @@ class DepthResult:
 
     Attributes:
         depth_m: (H, W) float32, metres along the optical axis.
-        valid: (H, W) bool, false in the sky and wherever the model is out of its range.
+        valid: (H, W) bool, where `depth_m` counts: all but the sky, or all if that is to be far.
+        sky: (H, W) bool, where there is sky, or what is too far to tell; never true for a model without `far_m`.
+        sky_as: What sky is in `depth_m` and `valid`: `invalid`, or `far`, which is the far end of `range_m`.
         confidence: (H, W) float32, probability that the relative error is under 10 %; `None` if the model has no measure of it.
         image: (H, W, 3) uint8 RGB, the picture as read.
         intrinsics: Camera of the picture as given.
@@ -38,6 +44,8 @@ class DepthResult:
 
     depth_m: FloatArray
     valid: npt.NDArray[np.bool_]
+    sky: npt.NDArray[np.bool_]
+    sky_as: SkyAs
     confidence: FloatArray | None
     image: ByteArray
     intrinsics: Intrinsics
@@ -74,6 +82,8 @@ class DepthResult:
             "focal_source": self.focal_source,
             "metres_follow_focal": self.config.focal_px is not None,
             "valid_share": round(float(self.valid.mean()), 6),
+            "sky": self.sky_as,
+            "sky_share": round(float(self.sky.mean()), 6),
             "model": self.config.name,
             "model_licence": self.config.licence,
             "engine": self.engine,

@@ -23,9 +23,6 @@ from lapdepth.io.read_ahead import ReadAhead
 from lapdepth.io.video import FrameSource, VideoFrame
 from lapdepth.io.video_writer import write_video
 
-SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".ogv", ".wmv"})
-"""What counts as a video among the inputs; whether it is one is told by its content when it is opened."""
-
 RANGE_M = (1.0, 80.0)
 """Both ends of the colours where none are asked for: a room takes the warm half of the logarithmic scale, a road all of it."""
 
@@ -142,7 +139,10 @@ def predict_video(
             if count == 0:
                 metadata.update(result.metadata())
                 first_s = frame.time_s if source.live else 0.0  # a camera's clock has no beginning of its own
-            depth_m = result.depth_m if smooth is None else smooth(frame.rgb, result.depth_m, result.intrinsics)
+            depth_m = result.depth_m
+            if smooth is not None:
+                mixed_m = np.minimum(smooth(frame.rgb, depth_m, result.intrinsics), np.float32(result.range_m[1]))
+                depth_m = np.where(result.sky, depth_m, mixed_m)
             if "png16" in formats:
                 write_png16(files.frames / f"{count:06}.png", depth_m, result.valid, png_scale)
             if video is not None:
@@ -161,7 +161,7 @@ def predict_video(
             stopped = True
         if count == 0:
             raise failure or ReadError(f"{source.name} was stopped before its first frame; nothing is written")
-    for name in ("image", "valid_share"):
+    for name in ("image", "valid_share", "sky_share"):
         del metadata[name]
     metadata |= {
         "source": source.name,

@@ -22,6 +22,9 @@ from lapdepth.errors import InputError, LapDepthError, OutputError, ReadError
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm"})
 """What counts as a picture when a folder or pattern is searched. A file named outright is taken whatever its suffix."""
 
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".ogv", ".wmv"})
+"""What counts as a video among the inputs; whether it is one is told by its content when it is opened."""
+
 MAX_BYTES = 2**30
 """Larger files are refused: 100 megapixels of 16-bit RGBA without compression take 0.8 GB."""
 

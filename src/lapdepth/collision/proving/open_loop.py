@@ -28,9 +28,11 @@ from lapdepth.collision.proving.scene import CAMERA_HEIGHT_M, CAMERA_TO_FRONT_M,
 from lapdepth.collision.proving.sources import FARTHEST_M
 from lapdepth.collision.warner import CollisionWarner
 from lapdepth.errors import InputError, ReadError
-from lapdepth.evaluation.saved import SUFFIXES, read_values
+from lapdepth.evaluation.saved import read_values
 from lapdepth.io.files import write_bytes, write_encoded, write_json
 
+ENDINGS = ("_depth.png", "_depth.npy", "_depth.npz", ".npy", ".npz")
+"""What may follow a picture's name. Its name with .png is the picture itself, which may lie in the same folder."""
 UNITS_PER_METRE = 256
 """Of a PNG of depth, as in KITTI and in what `lapdepth predict` writes."""
 
@@ -53,7 +55,7 @@ class FolderSource:
         """
         name = f"{self._next:06d}"
         self._next += 1
-        files = [self._folder / f"{name}{ending}{suffix}" for ending in ("_depth", "") for suffix in SUFFIXES]
+        files = [self._folder / f"{name}{ending}" for ending in ENDINGS]
         file = next((one for one in files if one.is_file()), None)
         if file is None:
             raise ReadError(
