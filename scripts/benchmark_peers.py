@@ -1,9 +1,11 @@
 """Time other depth networks beside ours, on the CPU with the best engine that takes each, or on a GPU compiled in half precision.
 
-Needs the torch, openvino and benchmark extras. Networks are built from their configurations with random weights, on which speed
-does not depend, so nothing is downloaded. Each is timed in turns with ours at 640x192, and its ratio is of that run.
+Needs the torch, openvino and benchmark extras. Networks are built from their configurations with random
+weights, on which speed does not depend, so nothing is downloaded. Each is timed in turns with ours at 640x192, and its ratio is
+of that run. What --json holds already is not timed again, so a run that was stopped goes on.
 
-    python scripts/benchmark_peers.py --json peers.json --plot docs/images/peers.png
+    python scripts/benchmark_peers.py --json peers.json --plot docs/images/peers.svg
+    python scripts/benchmark_peers.py --busy --repeats 1    # beside other work: one thread, its processor time
     python scripts/benchmark_peers.py --device cuda --batches 1 8    # eager float32 beside compiled half precision
     python scripts/benchmark_peers.py --device cpu --compiled --tiny    # rehearses the line above without a GPU
 """
@@ -12,6 +14,9 @@ from __future__ import annotations
 
 import argparse
 import copy
+import html
+import json
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +24,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 import openvino
 import timm
@@ -40,10 +44,12 @@ from transformers import (
 )
 
 from lapdepth.benchmark.large import large_network
-from lapdepth.benchmark.speed import interleaved
+from lapdepth.benchmark.speed import engines_of, interleaved
+from lapdepth.inference.engine import open_engine
 from lapdepth.io.files import atomic_path, write_json
+from lapdepth.io.plots import GREY, standalone
 from lapdepth.model.checkpoint import load_model
-from lapdepth.model.fold import fold
+from lapdepth.zoo import find_model
 
 OURS = "LapDepth default"
 LARGE = "LapDepth ResNeXt101"
@@ -162,19 +168,35 @@ PEERS: dict[str, tuple[Callable[[bool], nn.Module], tuple[int, int], tuple[int, 
 """How each is built, its own standard size, and the nearest that it takes to ours."""
 
 
-def on_cpu(network: nn.Module, image: Tensor, folder: Path) -> dict[str, Action]:
-    """PyTorch eager, ONNX Runtime and OpenVINO; an engine that does not take the network is left out, and that is printed."""
+def eager(network: nn.Module, image: Tensor) -> Action:
+    """The plain network."""
 
-    def eager() -> object:
+    def run() -> object:
         with torch.inference_mode():
             return network(image)
 
-    found: dict[str, Action] = {"torch eager": eager}
+    return run
+
+
+def ours_on_cpu(network: nn.Module, image: Tensor, threads: int) -> dict[str, Action]:
+    """The plain network, and our engines."""
+    array = image.numpy()
+    names = [name for name in engines_of(find_model("default")) if name != "torch"]
+    return {"torch eager": eager(network, image)} | {
+        name: partial(open_engine("default", name, threads=threads), array) for name in names
+    }
+
+
+def on_cpu(network: nn.Module, image: Tensor, folder: Path, threads: int) -> dict[str, Action]:
+    """PyTorch eager, ONNX Runtime and OpenVINO; an engine that does not take the network is left out, and that is printed."""
+    found: dict[str, Action] = {"torch eager": eager(network, image)}
     file = folder / "model.onnx"
     array = image.numpy()
     try:
         torch.onnx.export(network, (image,), file, dynamo=True, input_names=["image"], output_names=["depth"], verbose=False)
-        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         found["onnx"] = lambda: session.run(None, {"image": array})
         session.run(None, {"image": array})
     except Exception as error:  # whatever the exporter or the engine cannot do
@@ -182,7 +204,9 @@ def on_cpu(network: nn.Module, image: Tensor, folder: Path) -> dict[str, Action]
         found.pop("onnx", None)
     for name, precision in (("openvino", "f32"), ("openvino-bf16", "bf16")):
         try:
-            settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+            settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+            if threads:
+                settings["INFERENCE_NUM_THREADS"] = threads
             request = openvino.Core().compile_model(str(file), "CPU", settings).create_infer_request()
             request.infer({"image": array})
             found[name] = partial(request.infer, {"image": array})
@@ -210,12 +234,11 @@ def ours(large: bool, tiny: bool) -> nn.Module:
     """The default model, or the published large network with random weights."""
     if large:
         return large_network("mobilenetv2_100.ra_in1k", OUR_SIZE) if tiny else large_network()
-    return fold(load_model("default"))
+    return load_model("default")
 
 
-def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row a network, size, batch and engine."""
-    rows: list[dict[str, Any]] = []
+def measure(options: argparse.Namespace, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a network, size, batch and engine, added to those known; the file is written after each network."""
     jobs: list[tuple[str, tuple[int, int], Callable[[], nn.Module]]] = [
         (name, size, partial(build, options.tiny))
         for name, (build, standard, near) in PEERS.items()
@@ -223,6 +246,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     ]
     if options.compiled:
         jobs.insert(0, (LARGE, (352, 1216), partial(ours, True, options.tiny)))
+    threads = 1 if options.busy else 0
     half = torch.float16 if options.device.startswith("cuda") else torch.bfloat16
     for batch in options.batches:
         for name, (height, width), build in jobs:
@@ -230,18 +254,25 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
                 continue
             size = (height // 4 // 14 * 14, width // 4 // 14 * 14) if options.tiny and "Anything" in name else (height, width)
             size = (64, 64) if options.tiny and "Anything" not in name else size
+            if any((row["model"], row["height"], row["width"], row["batch"]) == (name, *size, batch) for row in rows):
+                continue
             print(f"{name} at {size[1]}x{size[0]}, batch {batch}", flush=True)
             with tempfile.TemporaryDirectory() as folder:
                 actions: dict[str, Action] = {}
                 for what, make, shape in ((OURS, partial(ours, False, options.tiny), OUR_SIZE), (name, build, size)):
                     network = Depth(make()).eval().requires_grad_(False).to(options.device)
                     image = torch.rand(batch, 3, *shape, device=options.device)
-                    where = Path(folder) / what.replace(" ", "")
-                    where.mkdir()
-                    found = compiled(network, image, half) if options.compiled else on_cpu(network, image, where)
+                    if options.compiled:
+                        found = compiled(network, image, half)
+                    elif what == OURS:
+                        found = ours_on_cpu(network, image, threads)
+                    else:
+                        found = on_cpu(network, image, Path(folder), threads)
                     actions |= {f"{what}|{engine}": action for engine, action in found.items()}
-                seconds = interleaved(actions, options.repeats)
+                seconds = interleaved(actions, options.repeats, *((0, time.process_time) if options.busy else ()))
             rows += _rows(seconds, name, size, batch)
+            if options.json is not None:
+                write_json(options.json, rows)
     return rows
 
 
@@ -264,26 +295,31 @@ def _rows(seconds: Mapping[str, float], name: str, size: tuple[int, int], batch:
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Bars of how many times as long as ours each takes, float32, its best engine."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    best: dict[str, float] = {OURS + "\n640x192": 1.0}
+    """Bars, on a scale of ratios, of how many times as long as ours each takes: float32, the best engine of each."""
+    best: dict[str, float] = {f"{OURS}, 640x192": 1.0}
     for row in rows:
         if row["model"] != OURS and row["engine"] not in ("openvino-bf16", "compiled half") and row["batch"] == rows[0]["batch"]:
-            label = f"{row['model']}\n{row['width']}x{row['height']}"
-            best[label] = min(best.get(label, np.inf), row["times_our_best"])
-    figure, axes = pyplot.subplots(figsize=(7, 0.45 * len(best) + 1), layout="constrained")
-    bars = axes.barh(list(best), list(best.values()), color=["#1b6ca8"] + ["#b0b8c0"] * (len(best) - 1))
-    axes.bar_label(bars, fmt="%.1f", padding=3)
-    axes.set(xscale="log", xlabel="time of one picture, in times of ours (float32, best engine of each)")
-    axes.invert_yaxis()
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
+            label = f"{row['model']}, {row['width']}x{row['height']}"
+            best[label] = min(best.get(label, math.inf), row["times_our_best"])
+    left, across, top, step = 230, 300, 46, 20
+    low, high = min(1.0, *best.values()) / 2, max(best.values())
+    bars = ""
+    for i, (label, ratio) in enumerate(best.items()):
+        y, width = top + i * step, across * math.log(ratio / low) / math.log(high / low)
+        bars += (
+            f"<text x='{left - 8}' y='{y + 11}' text-anchor='end'>{html.escape(label)}</text>"
+            f"<rect class='f{GREY if i else 0}' x='{left}' y='{y}' width='{width:.0f}' height='14' rx='2'/>"
+            f"<text x='{left + width + 6:.0f}' y='{y + 11}'>{ratio:.3g}</text>"
+        )
+    title = "Time of one picture, in times of ours"
+    below = "float32, best engine of each, random weights; the scale is logarithmic"
+    size = (left + across + 60, top + len(best) * step + 10)
+    one = (
+        f"<svg class='plot' role='img' aria-label='{title}' width='{size[0]}' height='{size[1]}'>"
+        f"<text class='title' x='10' y='18'>{title}</text><text x='10' y='34'>{below}</text>{bars}</svg>"
+    )
     with atomic_path(path) as scratch:
-        figure.savefig(scratch, dpi=110, format="png")
+        scratch.write_text(standalone([one], size=size), encoding="utf-8")
 
 
 def main() -> None:
@@ -292,11 +328,14 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu, or cuda: eager float32 beside compiled float16")
     parser.add_argument("--compiled", action="store_true", help="as with cuda, but in bfloat16 where the device is the CPU")
     parser.add_argument("--tiny", action="store_true", help="small networks and pictures, to rehearse")
+    parser.add_argument(
+        "--busy", action="store_true", help="one thread, and its processor time: for a machine that does other work"
+    )
     parser.add_argument("--models", nargs="*", choices=[*PEERS, LARGE], help="only these")
     parser.add_argument("--batches", type=int, nargs="+", default=[1], help="pictures at a time")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="write all numbers here")
-    parser.add_argument("--plot", type=Path, help="draw the ratios in this PNG file")
+    parser.add_argument("--json", type=Path, help="write all numbers here, and go on from what it holds")
+    parser.add_argument("--plot", type=Path, help="draw the ratios in this SVG file")
     options = parser.parse_args()
     options.compiled = options.compiled or options.device != "cpu"
     if options.device.startswith("cuda") and not torch.cuda.is_available():
@@ -304,12 +343,15 @@ def main() -> None:
     for path in (options.json, options.plot):
         if path is not None and not path.parent.is_dir():
             parser.error(f"cannot write {path}: the folder {path.parent} does not exist; make it first")
+    if options.busy and options.compiled:
+        parser.error("--busy is for the engines on the CPU; leave it out with --compiled and --device")
     torch.manual_seed(0)
+    if options.busy:
+        torch.set_num_threads(1)
     start = time.perf_counter()
-    rows = measure(options)
+    known = json.loads(options.json.read_bytes()) if options.json is not None and options.json.is_file() else []
+    rows = measure(options, known)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {time.perf_counter() - start:.0f} s")
-    if options.json is not None:
-        write_json(options.json, rows)
     if options.plot is not None:
         draw(rows, options.plot)
 

@@ -5,13 +5,17 @@ import json
 
 import pytest
 
+from data.pictures import write_pictures
 from lapdepth.benchmark import speed
+from lapdepth.inference import ranking
 from lapdepth.zoo import find_model
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch):
+def small(monkeypatch, tmp_path):
+    """A small matrix product, and a cache of this test's own, so that no other test takes what was fastest here."""
     monkeypatch.setattr(speed, "PRODUCT_SIDE", 64)
+    monkeypatch.setenv(ranking.FOLDER_VARIABLE, str(tmp_path / "cache"))
 
 
 def test_table_and_file(run, cwd):
@@ -30,7 +34,36 @@ def test_table_and_file(run, cwd):
         eager = next(row for row in rows if row["engine"] == "torch eager")
         assert eager["times_eager"] == 1
         assert all(row["times_eager"] == pytest.approx(eager["median_ms"] / row["median_ms"], abs=0.02) for row in rows)
+        assert eager["change"] == 0
+        assert all(row["change"] < 1e-5 for row in rows if row["engine"] != "openvino-bf16")
     assert numbers["machine"]["peak_gflops"] > 0
+    assert all(row["delta1"] is None for row in rows)
+    assert "delta1" not in done.out
+    # For --engine auto: what computes the model's own float32, and nothing else.
+    kept = json.loads(ranking.ranking_file().read_text())[str(onnx_file.resolve())]["milliseconds"]
+    measured = {row["engine"] for row in rows} - {"openvino-bf16", "torch eager"}
+    assert set(kept) == measured
+
+
+def test_with_a_manifest_each_engine_is_scored(run, cwd):
+    manifest = write_pictures(cwd / "data", 3)
+    options = ["--quick", "--repeats", 1, "--manifest", manifest, "--split", "test", "--json", "speed.json"]
+    done = run("benchmark", "--model", find_model("default") / "model.onnx", *options)
+    assert (done.code, done.errors) == (0, [])
+    scored = {row["engine"]: row for row in json.loads((cwd / "speed.json").read_text())["rows"]}
+    options = ["--manifest", manifest, "--split", "test", "--protocol", "plain", "--engine", "onnx", "--json", "e.json"]
+    assert run("evaluate", *options).code == 0
+    expected = json.loads((cwd / "e.json").read_text())["metrics"]
+    assert scored["onnx"]["abs_rel"] == pytest.approx(expected["abs_rel"], abs=1e-4)
+    assert scored["onnx"]["delta1"] == pytest.approx(expected["delta1"], abs=1e-4)
+    assert f"{scored['onnx']['abs_rel']:.4f}" in done.out
+
+
+def test_a_manifest_that_is_not_there_costs_no_timing(run, monkeypatch):
+    monkeypatch.setattr(speed, "peak_gflops", lambda: pytest.fail("timed before the options were checked"))
+    done = run("benchmark", "--quick", "--manifest", "nowhere.csv")
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert "nowhere.csv" in done.errors[0]
 
 
 def test_a_model_that_is_not_there(run):

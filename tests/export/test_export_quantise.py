@@ -1,5 +1,7 @@
 """8-bit files: near the float32 model, in fact in 8 bits, refused where they would be far off."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ onnx = pytest.importorskip("onnx", reason="export needs the torch extra")
 from lapdepth.errors import InputError, ReadError  # noqa: E402
 from lapdepth.export import quantise  # noqa: E402
 from lapdepth.export.calibration import pictures_of  # noqa: E402
-from lapdepth.export.quantise import MAX_CHANGE, export_int8  # noqa: E402
+from lapdepth.export.quantise import MAX_CHANGE, NARROW, export_int8  # noqa: E402
 from lapdepth.inference.onnx_engine import OnnxEngine  # noqa: E402
 from lapdepth.zoo import find_model  # noqa: E402
 
@@ -39,6 +41,29 @@ def test_8_bits_are_near_and_are_8_bits(tmp_path, pictures, monkeypatch):
     assert kinds(path).count("Conv") == made.convolutions
     assert "QuantizeLinear" in kinds(path)
     assert path.stat().st_size < SOURCE.stat().st_size
+
+
+def test_without_a_limit_all_but_the_narrow_is_in_8_bits(tmp_path, pictures):
+    made = export_int8(SOURCE, tmp_path / "m.onnx", pictures, max_change=math.inf)
+    graph = onnx.load(tmp_path / "m.onnx").graph
+    # In 8 bits a filter is stored as such, and read through its scale; in float32 it is stored as it is.
+    dims = {tensor.name: tensor.dims for tensor in graph.initializer}
+    read = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    in_float = 0
+    for node in (node for node in graph.node if node.op_type == "Conv"):
+        filters = node.input[1]
+        out, each = dims[read.get(filters, filters)][:2]
+        narrow = min(out, each * onnx.helper.get_node_attr_value(node, "group")) < NARROW
+        assert (filters in read) != narrow, node.name
+        in_float += narrow
+    assert 0 < in_float == made.in_float < made.convolutions
+    assert made.change > 0
+
+
+def test_a_model_of_narrow_layers_stays_in_float(tmp_path, pictures, monkeypatch):
+    monkeypatch.setattr(quantise, "NARROW", 10_000)
+    with pytest.raises(InputError, match="no convolution of the model has 10000 channels on both sides; keep it in float32"):
+        export_int8(SOURCE, tmp_path / "m.onnx", pictures)
 
 
 def test_no_file_where_the_limit_allows_none(tmp_path, pictures, monkeypatch):

@@ -1,11 +1,13 @@
 """Model files that are none, and engines that must agree."""
 
 import importlib.machinery
+import importlib.util
 import logging
 import math
 import re
 import sys
 import types
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 
 from inference.fake_engine import make_config
 from lapdepth import zoo
+from lapdepth.data.manifest import load_sample, read_manifest
 from lapdepth.errors import ConfigError, InputError, LapDepthError, MissingExtraError, ModelError
 from lapdepth.inference.engine import open_engine, read_model_config
 from lapdepth.inference.onnx_engine import CONFIG_KEY, OnnxEngine
@@ -101,6 +104,27 @@ def test_openvino_and_onnx_agree(size):
     np.testing.assert_allclose(by_openvino.depth_m, by_onnx.depth_m, rtol=1e-4)
     if by_onnx.confidence is not None:
         np.testing.assert_allclose(by_openvino.confidence, by_onnx.confidence, rtol=1e-4, atol=1e-5)
+
+
+REAL = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.mark.parametrize("picture", ["room:1", "road:1", "nyu_labeled_train", "kitti_more"])
+def test_engines_agree_on_rendered_and_real_pictures(picture):
+    pytest.importorskip("torch", reason="the renderer and the reference need the torch extra")
+    from lapdepth.synthetic.makers import find_scene
+    from lapdepth.synthetic.render import Renderer
+
+    if ":" in picture:
+        image = Renderer(find_scene(picture)).frame(0.0).image
+    elif (REAL / picture).is_dir():
+        image = load_sample(read_manifest(REAL / picture / "manifest.csv")[0]).image
+    else:
+        pytest.skip(f"no shared data in {REAL / picture}")
+    others = ["onnx", "openvino"] if importlib.util.find_spec("openvino") else ["onnx"]
+    by_torch, *by_others = (DepthPredictor(open_engine("default", name))(image, fov_deg=65) for name in ("torch", *others))
+    for made in by_others:
+        np.testing.assert_allclose(made.depth_m, by_torch.depth_m, rtol=1e-4, err_msg=made.engine)
 
 
 def test_openvino_keeps_few_shapes_and_names_what_fails(tmp_path):

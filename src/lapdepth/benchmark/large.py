@@ -42,7 +42,7 @@ def large_network(encoder: str = ENCODER, size: tuple[int, int] = SIZE) -> LapDe
 
 
 def large_rows(repeats: int, peak: float) -> list[Row]:
-    """Each engine with the float32 file and, every convolution in 8 bits, with another.
+    """Each engine with the float32 file and, all but the narrow convolutions in 8 bits, with another.
 
     Args:
         repeats: Of each row.

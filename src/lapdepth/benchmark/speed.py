@@ -63,20 +63,25 @@ class Row:
     delta1: float | None = None
 
 
-def interleaved(actions: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each action, the actions taking turns; two turns before warm up.
+def interleaved(
+    actions: Mapping[str, Callable[[], object]],
+    repeats: int,
+    warm_up: int = 2,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
+    """Median seconds of each action, the actions taking turns; some turns before warm up.
 
     In its turn each action runs twice, and the second time counts: by then threads of the one before, which wait for more
     work by spinning, have gone to sleep, and the caches hold what a program that runs nothing else would find in them.
     """
     seconds: dict[str, list[float]] = {name: [] for name in actions}
-    for turn in range(repeats + 2):
+    for turn in range(repeats + warm_up):
         for name, action in actions.items():
             action()
-            start = time.perf_counter()
+            start = clock()
             action()
-            if turn >= 2:
-                seconds[name].append(time.perf_counter() - start)
+            if turn >= warm_up:
+                seconds[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 

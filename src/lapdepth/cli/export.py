@@ -34,9 +34,7 @@ def export(
     ] = Precision.FLOAT32,
     max_change: Annotated[
         float | None,
-        typer.Option(
-            min=0, help="int8: largest mean change of the depth on the calibration pictures; inf puts all in 8 bits. [0.02]"
-        ),
+        typer.Option(min=0, help="int8: largest mean change of the depth on the calibration pictures; inf sets no limit. [0.02]"),
     ] = None,
     calibration: Annotated[Path | None, typer.Option(help="int8: folder of pictures like those to be predicted.")] = None,
 ) -> None:
