@@ -14,7 +14,7 @@ from pathlib import Path
 from lapdepth.config import ModelConfig
 from lapdepth.errors import MissingExtraError, ModelError, ModelNotFoundError
 
-EMBEDDED = ("default",)
+EMBEDDED = ("default", "open")
 """Names of the models in the package."""
 
 CONFIG_FILE = "config.json"

@@ -420,3 +420,27 @@ def test_efficientnet_lite_weights_of_another_network_are_refused():
     del weights["_conv_stem.weight"]
     with pytest.raises(SystemExit, match=r"1 tensors of efficientnet_lite0 are not in the file, such as 'conv_stem\.weight'"):
         module.rename(weights, "efficientnet_lite0")
+
+
+def test_models_are_averaged(tmp_path):
+    for seed, name in enumerate(("one", "other")):
+        network = build("small")
+        for parameter in network.parameters():
+            parameter.data += 0.1 * seed
+        network.config = network.config.model_copy(update={"name": name, "provenance": {"steps": str(seed)}})
+        save_model(network, tmp_path / name)
+    app = typer.Typer()
+    app.command()(script("average_models").main)
+    done = CliRunner().invoke(app, [str(tmp_path / "one"), str(tmp_path / "other"), "--output", str(tmp_path / "mean")])
+    assert done.exit_code == 0, done.output
+    one, other, mean = (load_model(tmp_path / name).state_dict() for name in ("one", "other", "mean"))
+    changed = [key for key in one if one[key].is_floating_point() and not torch.equal(one[key], other[key])]
+    assert len(changed) > 5
+    for key in changed:
+        torch.testing.assert_close(mean[key], (one[key] + other[key]) / 2)
+    assert load_model(tmp_path / "mean").config.provenance == {"steps": "0", "averaged_with_2": "steps=1"}
+    save_model(build("shallow"), tmp_path / "other")
+    done = CliRunner().invoke(app, [str(tmp_path / "one"), str(tmp_path / "other"), "--output", str(tmp_path / "no")])
+    assert done.exit_code == 1
+    assert "not of one architecture" in done.output
+    assert not (tmp_path / "no").exists()

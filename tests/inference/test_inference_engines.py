@@ -45,9 +45,11 @@ def one_line(error):
 # --- the embedded model
 
 
-def test_embedded_model_predicts(caplog):
+@pytest.mark.parametrize("name", zoo.EMBEDDED)
+def test_embedded_model_predicts(caplog, name):
     caplog.set_level(logging.WARNING, "lapdepth")
-    predictor = DepthPredictor.from_pretrained()
+    predictor = DepthPredictor.from_pretrained(name)
+    assert predictor.config.name == name
     result = predictor(street(), fov_deg=80)
     assert (result.engine, result.depth_m.shape) == ("onnx", (180, 320))
     assert np.isfinite(result.depth_m).all()
@@ -59,12 +61,20 @@ def test_embedded_model_predicts(caplog):
         assert 0 <= result.confidence.min() < result.confidence.max() <= 1
 
 
-def test_embedded_files_tell_the_same_configuration():
-    from_folder, files = read_model_config("default")
-    from_file, (onnx_file,) = read_model_config(DEFAULT / "model.onnx")
+@pytest.mark.parametrize("name", zoo.EMBEDDED)
+def test_embedded_files_tell_the_same_configuration(name):
+    folder = zoo.find_model(name)
+    from_folder, files = read_model_config(name)
+    from_file, (onnx_file,) = read_model_config(folder / "model.onnx")
     assert from_folder == from_file
     assert {"config.json", "model.onnx", "model.safetensors"} <= {path.name for path in files}
-    assert onnx_file == DEFAULT / "model.onnx"
+    assert onnx_file == folder / "model.onnx"
+    assert {"MODEL_CARD.md", "LICENSE"} <= {path.name for path in folder.iterdir()}
+
+
+def test_the_model_that_is_called_open_is_free_and_the_default_says_that_it_is_not():
+    assert read_model_config("open")[0].licence.startswith("Apache-2.0")
+    assert "no commercial use" in read_model_config("default")[0].licence
 
 
 def test_licence_is_told_once(caplog, monkeypatch):
@@ -75,11 +85,11 @@ def test_licence_is_told_once(caplog, monkeypatch):
     assert [record.getMessage() for record in caplog.records] == [f"model '{config.name}': {config.licence}"]
 
 
-@pytest.fixture(scope="module")
-def engines():
+@pytest.fixture(scope="module", params=zoo.EMBEDDED)
+def engines(request):
     pytest.importorskip("torch", reason="the torch engine")
     pytest.importorskip("timm", reason="the torch engine")
-    return open_engine("default", "onnx"), open_engine("default", "torch", "cpu")
+    return open_engine(request.param, "onnx"), open_engine(request.param, "torch", "cpu")
 
 
 @pytest.mark.parametrize(("size", "flip"), [((180, 320), False), ((200, 150), True)])
