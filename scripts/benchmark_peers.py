@@ -162,10 +162,10 @@ PEERS: dict[str, tuple[Callable[[bool], nn.Module], tuple[int, int], tuple[int, 
     "MiDaS small class": (lambda tiny: MidasSmall("mobilenetv2_050" if tiny else "tf_efficientnet_lite3"), (256, 256), OUR_SIZE),
     "Depth Anything V2 Small": (depth_anything, (518, 518), (196, 644)),
     "GLPN": (glpn, (480, 640), OUR_SIZE),
-    "DPT-Large": (dpt, (384, 384), OUR_SIZE),
+    "DPT-Large": (dpt, (384, 384), (352, 352)),
     "ZoeDepth": (zoedepth, (384, 512), OUR_SIZE),
 }
-"""How each is built, its own standard size, and the nearest that it takes to ours."""
+"""How each is built, its own standard size, and the nearest that it takes to ours: DPT takes squares alone, of as many pixels."""
 
 
 def eager(network: nn.Module, image: Tensor) -> Action:
