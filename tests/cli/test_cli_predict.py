@@ -409,7 +409,7 @@ def test_output_folder_that_may_not_be_written(run, engine, pictures, out):
 @pytest.mark.parametrize("model", ["no-such-model", "no/such/model.onnx"])
 def test_unknown_model(run, pictures, out, model):
     done = run("predict", pictures / "a.png", "--output", out, "--model", model)
-    assert f"no model '{model}'; give default, a model folder, an .onnx file or a hub id" in error_of(done)
+    assert f"no model '{model}'; give default, open, a model folder, an .onnx file or a hub id" in error_of(done)
     assert not out.exists()
 
 

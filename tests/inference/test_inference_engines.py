@@ -171,7 +171,7 @@ def test_device_that_is_not_there(device):
 
 @pytest.mark.parametrize("model", ["Default", "defualt", "../nowhere/model", "no/such/model.onnx"])
 def test_wrong_name(model):
-    with pytest.raises(ModelError, match=re.escape(f"no model '{model}'; give default, a model folder")) as error:
+    with pytest.raises(ModelError, match=re.escape(f"no model '{model}'; give default, open, a model folder")) as error:
         open_engine(model)
     one_line(error)
 
