@@ -49,6 +49,10 @@ def _options(
     """Options of the program itself."""
 
 
+INTERRUPTED = 130
+"""Exit status that Typer, which prints nothing, gives to Ctrl-C: 128 and the number of SIGINT."""
+
+
 def main() -> None:
     """Run the command line; what the package raises on purpose becomes one line on stderr and exit status 1."""
     logging.basicConfig(format="lapdepth: %(message)s", level=logging.WARNING, stream=sys.stderr)
@@ -56,5 +60,9 @@ def main() -> None:
         app(prog_name="lapdepth")
     except LapDepthError as error:
         sys.exit(f"lapdepth: error: {error}")
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            typer.echo("lapdepth: interrupted; files that are there under their names are whole", err=True)
+        raise
     except MemoryError:
         sys.exit("lapdepth: error: out of memory; use smaller pictures, or a smaller model")
