@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="the scripts need the torch extra")
 from data.pictures import write_pictures  # noqa: E402
 from inference.fake_engine import FakeEngine  # noqa: E402
 from lapdepth.data.manifest import read_manifest  # noqa: E402
-from lapdepth.errors import ConfigError, ModelError  # noqa: E402
+from lapdepth.errors import LapDepthError, ModelError  # noqa: E402
 from lapdepth.evaluation.metrics import METRICS  # noqa: E402
 from lapdepth.inference.predictor import DepthPredictor  # noqa: E402
 from lapdepth.model.checkpoint import load_model, save_model  # noqa: E402
@@ -175,12 +175,15 @@ def crossing_groups():
     ]
 
 
+ROADS, STREETS = Path("roads.csv"), Path("streets.csv")
+
+
 def test_a_block_is_held_out_of_every_group(crossing, tmp_path):
     config = make_run(tmp_path, groups=crossing_groups())
-    divided = crossing.held_out(config, "roads", 1, 3)
+    divided = crossing.held_out(config, {ROADS, STREETS}, 1, 3)
     rooms, both, roads = divided.groups
     assert parts(rooms) == [("rooms.csv", 2, 5), ("more.csv", 0, 0)]
-    assert parts(both) == [("roads.csv", 1, 3), ("rooms.csv", 2, 5)]
+    assert parts(both) == [("roads.csv", 1, 3), ("rooms.csv", 0, 0)]
     assert parts(roads) == [("roads.csv", 1, 3), ("streets.csv", 1, 3)]  # also where the group held out another block
     # All else stays.
     for before, after in zip(config.groups, divided.groups, strict=True):
@@ -196,10 +199,11 @@ def test_no_group_draws_from_a_scene_that_is_scored(crossing, tmp_path):
     source = {"manifest": "manifest.csv"}
     groups = [{"name": name, "crop": [64, 96], "batch": 1, "sources": [source]} for name in ("rooms", "roads")]
     config = make_run(tmp_path, groups=groups)
+    manifest = Path("manifest.csv")
     scored = []
     for fold in range(3):
-        divided = crossing.held_out(config, "roads", fold, 3)
-        done = crossing.score(DepthPredictor(FakeEngine(2.0)), divided, divided.groups[1], "plain")
+        divided = crossing.held_out(config, {manifest}, fold, 3)
+        done = crossing.score(DepthPredictor(FakeEngine(2.0)), divided, [manifest], "plain")
         scenes = {one["scene"] for one in done.per_image}
         for group in divided.groups:
             assert scenes.isdisjoint(row.scene for one in make_sources(group, divided) for row in one.rows)
@@ -208,34 +212,45 @@ def test_no_group_draws_from_a_scene_that_is_scored(crossing, tmp_path):
     assert scored == [row.image.stem for row in read_manifest(tmp_path / "data" / "manifest.csv")]
 
 
-def test_a_group_is_scored_on_what_it_holds_out_and_nothing_else(crossing, tmp_path):
+def test_manifests_are_scored_on_what_they_hold_out_and_nothing_else(crossing, tmp_path):
     write_pictures(tmp_path / "data", 8)
     write_pictures(tmp_path / "data" / "more", 4)
     sources = [{"manifest": "manifest.csv", "split": "train", "fold": 1, "folds": 2}, {"manifest": "more/manifest.csv"}]
     config = make_run(tmp_path, groups=[{"name": "all", "crop": [64, 96], "batch": 1, "sources": sources}])
-    done = crossing.score(DepthPredictor(FakeEngine(2.0, log_scale=0.0)), config, config.groups[0], "plain")
+    done = crossing.score(DepthPredictor(FakeEngine(2.0, log_scale=0.0)), config, [Path("manifest.csv")], "plain")
     assert [(one["name"], one["scene"]) for one in done.per_image] == [("5", "scene2"), ("7", "scene3")]
     assert done.reliability is not None
 
 
-def test_an_unknown_group_is_refused(crossing, tmp_path):
-    config = make_run(tmp_path, groups=crossing_groups())
-    with pytest.raises(ConfigError, match="--group is 'streets'; the configuration has rooms, all, roads"):
-        crossing.held_out(config, "streets", 0, 3)
+@pytest.mark.parametrize(
+    ("asked", "match"),
+    [
+        ("streets=plain", r"--hold-out is 'streets=plain'; expected MANIFEST=PROTOCOL with .*: rooms.csv, more.csv, roads.csv"),
+        ("roads.csv", "--hold-out is 'roads.csv'"),
+        ("roads.csv=lidar", "lidar"),
+        ("roads.csv=plain", "different splits"),
+    ],
+)
+def test_what_cannot_be_held_out_is_refused(crossing, tmp_path, asked, match):
+    groups = crossing_groups()
+    if match == "different splits":
+        groups[2]["sources"][0]["split"] = "train"
+    with pytest.raises(LapDepthError, match=match):
+        crossing.protocols_of([asked], make_run(tmp_path, groups=groups))
 
 
-def test_folds_of_the_shipped_configuration_leave_rooms_as_they_are(crossing):
-    config = load_train_config(DEFAULT_TOML, ["groups.0.sources.0.fold=2", "groups.0.sources.0.folds=5"])
-    (rooms,) = (group for group in config.groups if group.name == "rooms")
-    nyu, roads = Path("nyu_labeled_train/manifest.csv"), {source.manifest for source in config.groups[-1].sources}
-    for fold in range(3):
-        divided = crossing.held_out(config, "roads", fold, 3)
-        assert divided.groups[0] == rooms
-        for group in divided.groups:
-            for source in group.sources:
-                block = (fold, 3) if source.manifest in roads else (2, 5) if source.manifest == nyu else (0, 0)
-                assert (source.fold, source.folds) == block
-    assert all(source.manifest not in roads for source in rooms.sources)
+def test_the_shipped_recipe_holds_out_rooms_and_roads_at_once(crossing):
+    config = load_train_config(DEFAULT_TOML)
+    nyu, kitti = Path("nyu_labeled_train/manifest.csv"), Path("kitti_stereo_2015/manifest.csv")
+    asked = crossing.protocols_of([f"{nyu}=nyu-eigen", f"{kitti}=kitti-garg"], config)
+    assert asked == {nyu: "nyu-eigen", kitti: "kitti-garg"}
+    held = {
+        source.manifest: (source.fold, source.folds)
+        for group in crossing.held_out(config, asked, 3, 5).groups
+        for source in group.sources
+        if source.folds
+    }
+    assert held == {nyu: (3, 5), kitti: (3, 5)}
 
 
 def as_toml(value):
@@ -279,30 +294,30 @@ def test_cross_validation_from_a_shared_checkpoint(cross_validate, tmp_path, mon
 
     # The run's own folder is not where the folds go.
     path, output = write_run(tmp_path, groups=groups, steps=3), tmp_path / "folds"
-    arguments = [path, "--group", "roads", "--folds", 2, "--score", "roads=plain", "--output", output, "--shared", shared]
+    arguments = [path, "--folds", 2, "--hold-out", "manifest.csv=plain", "--output", output, "--shared", shared]
     done = cross_validate(*arguments, "--set", "steps=2")
     assert done.exit_code == 0, done.output
     assert steps == [1, 1]  # one step of each fold, after the shared one
     report = json.loads((output / "report.json").read_text())
-    assert set(report) == {"roads"}
-    assert (report["roads"]["protocol"], set(report["roads"]["metrics"])) == ("plain", set(METRICS))
-    assert [(one["name"], one["scene"]) for one in report["roads"]["per_image"]] == [
+    assert set(report) == {"plain"}
+    assert set(report["plain"]["metrics"]) == set(METRICS)
+    assert [(one["name"], one["scene"]) for one in report["plain"]["per_image"]] == [
         ("0", "scene0"),
         ("1", "scene0"),
         ("2", "scene1"),
         ("3", "scene1"),
     ]
-    means = {name: sum(one[name] for one in report["roads"]["per_image"]) / 4 for name in METRICS}
-    assert report["roads"]["metrics"] == pytest.approx(means)
-    low, high = report["roads"]["intervals"]["abs_rel"]
+    means = {name: sum(one[name] for one in report["plain"]["per_image"]) / 4 for name in METRICS}
+    assert report["plain"]["metrics"] == pytest.approx(means)
+    low, high = report["plain"]["intervals"]["abs_rel"]
     assert low <= means["abs_rel"] <= high
     for fold in range(2):
         own = config.model_copy(update={"output": output / f"fold-{fold}-of-2"})
         assert [entry["step"] for entry in logged(own)] == [1]
         stored = json.loads((own.output / "config.json").read_text())
         assert [(source["fold"], source["folds"]) for source in stored["groups"][1]["sources"]] == [(fold, 2)]
-        assert f"fold {fold}, roads: delta1 " in done.output
-    assert "roads, plain: 4 scores of pictures held out" in done.output
+        assert f"fold {fold}, plain: delta1 " in done.output
+    assert "plain: 4 scores of pictures held out" in done.output
     assert done.output.count("with error_scale times") == 2
     assert shared.exists()
 
@@ -328,7 +343,7 @@ def test_cross_validation_without_a_shared_checkpoint_starts_from_the_first_step
 
     monkeypatch.setattr(loop, "_step", stop)
     path = write_run(tmp_path)
-    done = cross_validate(path, "--group", "all", "--folds", 2, "--score", "all=plain", "--output", tmp_path / "folds")
+    done = cross_validate(path, "--folds", 2, "--hold-out", "manifest.csv=plain", "--output", tmp_path / "folds")
     assert isinstance(done.exception, StoppedError)
     assert [one.name for one in (tmp_path / "folds").iterdir()] == ["fold-0-of-2"]
 
@@ -336,13 +351,13 @@ def test_cross_validation_without_a_shared_checkpoint_starts_from_the_first_step
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        (["--group", "roads", "--folds", 2], "--group is 'roads'; the configuration has all"),
-        (["--group", "all", "--folds", 3], "2 scenes cannot be divided into 3 folds"),
-        (["--group", "all", "--folds", 2, "--set", "steps=0"], "steps"),
+        (["--folds", 2, "--hold-out", "roads.csv=plain"], "--hold-out is 'roads.csv=plain'"),
+        (["--folds", 3], "2 scenes cannot be divided into 3 folds"),
+        (["--folds", 2, "--set", "steps=0"], "steps"),
     ],
 )
 def test_cross_validation_that_is_refused(cross_validate, tmp_path, options, match):
-    done = cross_validate(write_run(tmp_path), *options, "--score", "all=plain", "--output", tmp_path / "folds")
+    done = cross_validate(write_run(tmp_path), "--hold-out", "manifest.csv=plain", *options, "--output", tmp_path / "folds")
     assert (done.exit_code, done.stdout, type(done.exception)) == (1, "", SystemExit)
     last = done.stderr.splitlines()[-1]  # behind what is shown of a run's progress
     assert last.startswith("cross_validate: ")
