@@ -37,8 +37,10 @@ from lapdepth.training.loop import train
 def protocols_of(pairs: list[str], config: TrainConfig) -> dict[Path, str]:
     """What `--hold-out` asks for, by manifest; a mistake is told before the first fold is trained, not after it."""
     splits: dict[Path, set[str | None]] = {}
-    for source in (source for group in config.groups for source in group.sources if source.manifest is not None):
-        splits.setdefault(source.manifest, set()).add(source.split)
+    for group in config.groups:
+        for source in group.sources:
+            if source.manifest is not None:
+                splits.setdefault(source.manifest, set()).add(source.split)
     asked = {}
     for pair in pairs:
         name, equals, protocol = pair.rpartition("=")

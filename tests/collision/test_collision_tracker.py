@@ -5,7 +5,7 @@ import pytest
 
 from lapdepth.collision.obstacle import Obstacle
 from lapdepth.collision.scale import HeightHistory, frame_noise
-from lapdepth.collision.settings import GroundSettings, TrackSettings
+from lapdepth.collision.settings import GroundSettings, LoomingSettings, TrackSettings
 from lapdepth.collision.tracker import follow, shared_swing
 
 SETTINGS = TrackSettings()
@@ -23,7 +23,7 @@ def followed(depths, ego_mps, heights=None, step_s=0.1):
         history = history.add(index * step_s, height, GroundSettings())
         ego = ego_mps[index] if np.ndim(ego_mps) else ego_mps
         seen = [] if depth is None else [thing(d) for d in np.atleast_1d(depth)]
-        tracks = follow(tracks, seen, index * step_s, ego, history, SETTINGS)
+        tracks = follow(tracks, seen, index * step_s, ego, history, SETTINGS, LoomingSettings())
     return tracks
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -80,9 +81,8 @@ def check_depth(depth_m: FloatArray, good: npt.NDArray[np.bool_], settings: Heal
 def check_picture(image: npt.NDArray[np.uint8], settings: HealthSettings) -> str | None:
     """The fault of a picture (h, w) or (h, w, 3): dark, or its lower half shows nothing."""
     step = max(image.shape[1] // 640, 1)
-    grey = image[::step, ::step].astype(np.float32)
-    if grey.ndim == 3:
-        grey = grey.mean(axis=2)
+    small = np.ascontiguousarray(image[::step, ::step])
+    grey = (small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)).astype(np.float32)
     if float(grey.mean()) < settings.dark_level and float(np.percentile(grey[::2, ::2], 99)) < settings.bright_level:
         return "picture is dark"
     lower = grey[grey.shape[0] // 2 :]

@@ -15,9 +15,12 @@ from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.collision.corridor import offset_m
 from lapdepth.collision.frame import Box
 from lapdepth.collision.ground import Ground
+from lapdepth.collision.looming import Growth
 from lapdepth.collision.settings import PathSettings
 
 NEAREST_M = 0.5
+EDGE_PERCENT = 2
+"""Of an obstacle's pixels, on each side of its box: stray ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Obstacle:
         area_m2: Area of it that is seen in the corridor.
         right_m: Its middle as seen in the corridor, metres to the right of the path.
         label: What a detector called it.
+        box: Left, top, right and bottom of what is seen of it in and beside the path, pixels of the depth map.
+        growth: What its picture did, where that is known.
     """
 
     depth_m: float
@@ -37,6 +42,8 @@ class Obstacle:
     area_m2: float
     right_m: float
     label: str | None = None
+    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    growth: Growth | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,11 +163,15 @@ def _upright(
     off = height - height.mean()
     if abs(math.exp(middle) * float(np.mean(off * log_depth)) / float(np.mean(off * off))) > settings.max_lean:
         return None
-    near = np.sort(pixels.log_depth[np.abs(pixels.log_depth - middle) < settings.spread])
+    beside = np.abs(pixels.log_depth - middle) < settings.spread
+    near = np.sort(pixels.log_depth[beside])
     edge = len(near) // 10
     centre = float(np.mean(near[edge : len(near) - edge]))
     spread = 1.4826 * float(np.median(np.abs(near - centre)))
-    return Obstacle(math.exp(centre), spread, area, float(np.mean(inside.right_m[own])), label)
+    left, right = np.percentile(pixels.column[beside], (EDGE_PERCENT, 100 - EDGE_PERCENT))
+    top, bottom = np.percentile(pixels.row[beside], (EDGE_PERCENT, 100 - EDGE_PERCENT))
+    box = (float(left), float(top), float(right) + 1, float(bottom) + 1)
+    return Obstacle(math.exp(centre), spread, area, float(np.mean(inside.right_m[own])), label, box)
 
 
 def _apart(found: list[Obstacle], settings: PathSettings) -> list[Obstacle]:

@@ -68,7 +68,6 @@ class _Seen:
     depth_m: FloatArray
     valid: npt.NDArray[np.bool_]
     confidence: FloatArray | None
-    small: ByteArray
 
 
 def warn_frames(
@@ -111,7 +110,7 @@ def warn_frames(
                     ego_speed_mps=ego.at(frame.time_s - (began_s or 0.0)),
                     valid=seen.valid,
                     confidence=seen.confidence,
-                    image=seen.small,
+                    image=frame.rgb,
                 )
             )
             took = time.perf_counter() - start
@@ -147,6 +146,6 @@ def _seer(predictor: Predictor, focal_px: float | None) -> Callable[[ByteArray],
         small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) if shrink < 1 else rgb, np.uint8)
         focal = camera_of(rgb, focal_px).resized(*size).focal_px
         result = predictor(small, focal_px=focal)
-        return _Seen(result.depth_m, result.valid, result.confidence, small)
+        return _Seen(result.depth_m, result.valid, result.confidence)
 
     return see

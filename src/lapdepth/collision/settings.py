@@ -114,6 +114,9 @@ class TrackSettings(Settings):
         steady_m: Nearer, it needs less in proportion, at least half: there is no time to lose, and depth is surer. [D]
         lost_s: A track not seen for so long is dropped. [D]
         floor: Least relative error of a range. [D]
+        floor_grown: The same where the growth of its picture is known, which tells closing better than depth that is off by a
+            share that changes slowly. [D]
+        anchor_s: Time in which depth then draws range and closing speed to itself, both by one factor. [D]
         prior: Relative error of a range before the source has shown its own. [D] specification, 3 %
         gate: Sightings beyond this many standard deviations belong to something else. [D]
         gate_log: And never farther than this in log depth. [D]
@@ -135,6 +138,8 @@ class TrackSettings(Settings):
     steady_m: Positive = 30.0
     lost_s: Positive = 0.5
     floor: Positive = 0.0004
+    floor_grown: Positive = 0.03
+    anchor_s: Positive = 0.4
     prior: Positive = 0.03
     gate: Positive = 4.0
     gate_log: Positive = 0.25
@@ -228,6 +233,91 @@ class HealthSettings(Settings):
     recover_s: Positive = 0.5
 
 
+class TurningSettings(Settings):
+    """The own turning, from pictures, where no yaw rate is given.
+
+    Attributes:
+        corners: Corners that are followed from one picture to the next. [D]
+        apart_px: And lie so far apart at least, at the size of the depth map. [D]
+        window_px: Side of the window around a corner that is looked for. [D]
+        return_px: A corner that is looked for backwards comes back as near as this. [D]
+        corner_px: Noise of a corner's place. [D]
+        depth_error: Relative error of depth that is reckoned with. [D] a network's, far away
+        max_heading: The vehicle heads within this slope of the optical axis. [D]
+        nearest_m: Nearer corners are not used: the own bonnet stands still in every picture. [D]
+        min_corners: So many agree on the motion, or it is not believed. [D]
+        min_share: And so large a share of all. [D]
+        memory_s: The yaw rate is a mean that forgets over this time. [D]
+        hold_s: And is believed for so long after the last picture that gave one. [D]
+        least_rps: Slower turning does not tell what stands from what drives. [D]
+        standing_share: What stands moves sideways as it should within this share of the turning; the share is, for a thing in the
+            own path, that of its speed in the own speed. [D]
+        standing_s: How fast such a thing comes nearer is remembered for so long. [D]
+    """
+
+    corners: Annotated[int, Field(ge=20, le=2000)] = 160
+    apart_px: Positive = 6.0
+    window_px: Annotated[int, Field(ge=5, le=41)] = 13
+    return_px: Positive = 0.5
+    corner_px: Positive = 0.15
+    depth_error: Positive = 0.7
+    max_heading: Positive = 0.1
+    nearest_m: NotNegative = 6.0
+    min_corners: Annotated[int, Field(ge=6)] = 30
+    min_share: Share = 0.4
+    memory_s: Positive = 0.3
+    hold_s: Positive = 0.5
+    least_rps: Positive = 0.015
+    standing_share: Positive = 0.35
+    standing_s: Positive = 1.0
+
+
+class LoomingSettings(Settings):
+    """The growth of an obstacle's picture.
+
+    Attributes:
+        over_s: From this long ago until now. [D] a thing 3 s away grows by a tenth
+        least_s: And from no less. [D]
+        corners: Corners of it that are followed, at most. [D]
+        window_px: Side of the window around a corner. [D]
+        return_px: Followed there and back, a corner ends as near as this to where it began. [D]
+        margin_px: It is looked for at least so far around where it is now. [D]
+        agree_px: Corners agree on its growth and shift within this. [D]
+        corner_px: Noise of a corner's place, at least. [D]
+        min_corners: So many agree, or the growth is not believed. [D]
+        min_share: And so large a share of all. [D]
+        rate_sigma: Relative error of a growth that corners on other things may bring. [D]
+        gate: A growth beyond this many standard deviations from what was expected is not believed. [D]
+        history: Growths of a thing from which their scatter is judged. [D]
+        least_history: From so many on; before it is taken to be `prior`. [D]
+        prior: Scatter of the first growths. [D]
+        agreed_share: A growth of less than this share of what is expected speaks against a thing. [D]
+        backed_s: A thing that has been seen for so long must have come nearer by its depth too, for an alert. [D]
+        backed_share: By this share of what its growth says, at least. [D] a network makes far changes too small
+        agreed_often: So many of them must not, for an alert, at `steady_m` and beyond; nearer fewer in proportion. [D]
+    """
+
+    over_s: Positive = 0.3
+    least_s: Positive = 0.15
+    corners: Annotated[int, Field(ge=6, le=500)] = 40
+    window_px: Annotated[int, Field(ge=5, le=41)] = 11
+    return_px: Positive = 0.5
+    margin_px: Positive = 24.0
+    agree_px: Positive = 1.0
+    corner_px: Positive = 0.1
+    min_corners: Annotated[int, Field(ge=4)] = 5
+    min_share: Share = 0.6
+    rate_sigma: NotNegative = 0.05
+    gate: Positive = 4.0
+    history: Annotated[int, Field(ge=1, le=100)] = 10
+    least_history: Annotated[int, Field(ge=1, le=100)] = 3
+    prior: Positive = 0.015
+    backed_s: Positive = 1.0
+    backed_share: Share = 0.5
+    agreed_share: Share = 0.5
+    agreed_often: Share = 0.75
+
+
 class WarnerSettings(Settings):
     """All settings of a `CollisionWarner`.
 
@@ -238,6 +328,8 @@ class WarnerSettings(Settings):
         path: Corridor and obstacles.
         track: The filter.
         decision: When to warn.
+        turning: The own turning, where no yaw rate is given.
+        looming: The growth of an obstacle's picture.
         health: When the input is not to be trusted.
     """
 
@@ -247,6 +339,8 @@ class WarnerSettings(Settings):
     path: PathSettings = PathSettings()
     track: TrackSettings = TrackSettings()
     decision: DecisionSettings = DecisionSettings()
+    turning: TurningSettings = TurningSettings()
+    looming: LoomingSettings = LoomingSettings()
     health: HealthSettings = HealthSettings()
 
 

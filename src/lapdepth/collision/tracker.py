@@ -13,15 +13,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from lapdepth.collision.looming import Growth
 from lapdepth.collision.obstacle import Obstacle
 from lapdepth.collision.scale import APART_S, HeightHistory, frame_noise
-from lapdepth.collision.settings import TrackSettings
+from lapdepth.collision.settings import LoomingSettings, TrackSettings
 
 Doubles = npt.NDArray[np.float64]
 
 STANDING_JERK, FREE_SPEED_MPS = 0.15, 6.0
 """What stands seldom starts off: share of the jerk at a standstill, and the speed from which on all of it counts. [D]"""
 
+SIGHTS_S = 1.2
+"""Sightings of this time are remembered. [D]"""
 SHARED_WEIGHT = 3
 """Frames of 1 % noise that the first guess, half of the swing shared, weighs. [D]"""
 
@@ -42,6 +45,10 @@ class Track:
         history: (log depth, swing of the log camera height) of the last sightings, `APART_S` apart.
         kept_s: Time of the last of `history`.
         seen: The last sighting.
+        sights: (time, log depth) of the sightings of the last moment.
+        grown_s: Time of the last growth of its picture that was taken in.
+        surprises: How far the last growths were from what was expected, one after the other.
+        agreed: For the last growths, whether they were not far below what was expected.
         steady: How often it was seen of late, 0 to 1.
     """
 
@@ -56,6 +63,10 @@ class Track:
     history: tuple[tuple[float, float], ...]
     kept_s: float
     seen: Obstacle
+    sights: tuple[tuple[float, float], ...] = ()
+    grown_s: float = -math.inf
+    surprises: tuple[float, ...] = ()
+    agreed: tuple[bool, ...] = ()
     steady: float = 0.0
 
     def confirmed(self, settings: TrackSettings) -> bool:
@@ -66,6 +77,18 @@ class Track:
     def sure(self, settings: TrackSettings) -> bool:
         """Whether it was seen steadily enough for an alert: a heap of bad depth far away comes and goes."""
         return self.steady >= settings.steady_share * min(max(float(self.state[0]) / settings.steady_m, 0.5), 1.0)
+
+    def grows(self, settings: TrackSettings, looming: LoomingSettings) -> bool:
+        """Whether its picture grows as its range says, where enough is known of that: a heap of bad depth does now and then."""
+        if len(self.agreed) < looming.least_history:
+            return True
+        times, log_depths = np.array(self.sights).T
+        if times[-1] - times[0] >= looming.backed_s:
+            # A stretch of road always as far ahead grows as what is there does, and comes no nearer.
+            nearer = -float(np.polyfit(times - times[0], log_depths, 1)[0])
+            if nearer < looming.backed_share * (self.ego_mps - float(self.state[1])) / float(self.state[0]):
+                return False
+        return float(np.mean(self.agreed)) >= looming.agreed_often * min(float(self.state[0]) / settings.steady_m, 1.0)
 
 
 def start(obstacle: Obstacle, time_s: float, ego_speed_mps: float, swing: float, settings: TrackSettings) -> Track:
@@ -117,7 +140,8 @@ def correct(track: Track, obstacle: Obstacle, heights: HeightHistory, settings: 
         ground = frame_noise(heights.log_heights)
         own = settings.prior if ground is None else ground
     young = settings.prior * max(0.0, 1 - (track.time_s - track.born_s) / settings.young_s)
-    sigma = math.sqrt(settings.floor**2 + max(own, young) ** 2 + ((1 - shared) * heights.slow_noise) ** 2)
+    floor = settings.floor_grown if track.time_s - track.grown_s < settings.lost_s else settings.floor
+    sigma = math.sqrt(floor**2 + max(own, young) ** 2 + ((1 - shared) * heights.slow_noise) ** 2)
     depth = obstacle.depth_m * math.exp(-shared * heights.swing)
     off = depth - track.state[0]
     # Sightings that follow each other faster share their error: together they say no more than one.
@@ -137,7 +161,51 @@ def correct(track: Track, obstacle: Obstacle, heights: HeightHistory, settings: 
         history=history,
         kept_s=kept_s,
         seen=obstacle,
+        sights=(*(one for one in track.sights if track.time_s - one[0] <= SIGHTS_S), (track.time_s, math.log(obstacle.depth_m))),
     )
+
+
+def grow(track: Track, growth: Growth, settings: LoomingSettings) -> Track:
+    """The track with what the growth of its picture says of closing speed over range; as it was where that fits nothing.
+
+    The logarithm of Z' / Z, where Z' = Z + (own speed - speed + acceleration t / 2) t is the depth a time t ago.
+    """
+    depth, speed, acceleration = track.state
+    over = growth.over_s
+    then = depth + (track.ego_mps - speed + acceleration * over / 2) * over
+    if depth <= 0 or then <= 0:
+        return track
+    slope = np.array([1 / then - 1 / depth, -over / then, over**2 / (2 * then)])
+    # Growths whose times overlap share their error: together they say no more than one.
+    shared = max(1.0, over / max(track.time_s - track.grown_s, 1e-3))
+    expected = math.log(then / depth)
+    off = growth.log_growth - expected
+    surprises = (*track.surprises, off)[-settings.history :]
+    enough = growth.log_growth > settings.agreed_share * expected
+    track = replace(track, surprises=surprises, agreed=(*track.agreed, enough)[-settings.history :])
+    # Corners that slide along lines agree with each other better than with the truth; their growth wavers.
+    scatter = float(np.var(surprises)) if len(surprises) >= settings.least_history else settings.prior**2
+    variance = shared * max(growth.sigma**2 + (settings.rate_sigma * growth.log_growth) ** 2, scatter)
+    total = float(slope @ track.covariance @ slope) + variance
+    if abs(off) > settings.gate * math.sqrt(total):
+        return track
+    gain = track.covariance @ slope / total
+    keep = np.eye(3) - np.outer(gain, slope)
+    own = variance * np.outer(gain, gain)
+    return replace(
+        track,
+        state=track.state + gain * off,
+        covariance=keep @ track.covariance @ keep.T + own,
+        noise=keep @ track.noise @ keep.T + own,
+        grown_s=track.time_s,
+    )
+
+
+def anchor(track: Track, depth_m: float, step_s: float, settings: TrackSettings) -> Track:
+    """The track drawn to the depth that is seen, by one factor on depth and closing speed, which leaves their ratio as it is."""
+    factor = (depth_m / float(track.state[0])) ** min(step_s / settings.anchor_s, 1.0)
+    depth, speed, acceleration = track.state
+    return replace(track, state=np.array([depth * factor, track.ego_mps - (track.ego_mps - speed) * factor, acceleration]))
 
 
 def shared_swing(history: tuple[tuple[float, float], ...]) -> float:
@@ -162,6 +230,7 @@ def follow(
     ego_speed_mps: float,
     heights: HeightHistory,
     settings: TrackSettings,
+    looming: LoomingSettings,
 ) -> list[Track]:
     """All tracks one frame on, nearest first; each takes the sighting nearest in log depth, older tracks before younger ones.
 
@@ -175,6 +244,10 @@ def follow(
         corrected = correct(expected, best, heights, settings) if best is not None else None
         if corrected is not None and best is not None:
             left.remove(best)
+            if best.growth is not None:
+                corrected = grow(corrected, best.growth, looming)
+            if time_s - corrected.grown_s < settings.lost_s:
+                corrected = anchor(corrected, best.depth_m, time_s - track.time_s, settings)
         current = corrected if corrected is not None else expected
         keep = math.exp(-(time_s - track.time_s) / settings.steady_s)
         steady = keep * track.steady + (1 - keep) * (corrected is not None)

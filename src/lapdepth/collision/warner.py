@@ -2,6 +2,7 @@
 
 health      is the input fit to be judged?
 ground      plane and camera height      -> scale of the metres
+turning     own yaw rate, where none is given
 corridor    own path                     -> where to look
 obstacle    nearest upright things in it
 tracker     range, speed, acceleration
@@ -16,15 +17,18 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from lapdepth.collision.corners import grey_of
 from lapdepth.collision.corridor import curvature_1pm, horizon_m
 from lapdepth.collision.decision import LONGEST_S, Hysteresis, Threat, assess, judge
 from lapdepth.collision.frame import Frame, FrameResult, Level
 from lapdepth.collision.ground import Ground, fit_ground
 from lapdepth.collision.health import Watch, check_depth, check_picture, usable, watch_on
-from lapdepth.collision.obstacle import find_obstacles
+from lapdepth.collision.looming import LoomingEye
+from lapdepth.collision.obstacle import Obstacle, find_obstacles
 from lapdepth.collision.scale import HeightHistory
 from lapdepth.collision.settings import WarnerSettings
 from lapdepth.collision.tracker import Track, follow
+from lapdepth.collision.turning import TurningEye, stands
 
 
 class CollisionWarner:
@@ -55,6 +59,9 @@ class CollisionWarner:
         self._ground: Ground | None = None
         self._ground_s = -math.inf
         self._tracks: list[Track] = []
+        self._standing = (-math.inf, 0.0)
+        self._looming = LoomingEye(self.settings.looming)
+        self._turning = TurningEye(self.settings.turning)
         self._hysteresis = Hysteresis()
         self._healthy_since_s: float | None = None
         self._was_degraded = False
@@ -102,7 +109,12 @@ class CollisionWarner:
         """Obstacles of this frame into tracks."""
         settings, ego = self.settings, frame.ego_speed_mps
         factor = self._heights.factor(settings.camera_height_m, settings.ground)
-        curvature = curvature_1pm(frame.yaw_rate_rps, ego, settings.path)
+        grey, yaw_rate = grey_of(frame), frame.yaw_rate_rps
+        if grey is not None:
+            self._looming.look(frame.time_s, grey)
+            if yaw_rate is None:
+                yaw_rate = self._turning.look(frame, grey, good)
+        curvature = curvature_1pm(yaw_rate, self._apparent_speed(frame, yaw_rate), settings.path)
         obstacles = find_obstacles(
             frame.depth_m if factor == 1 else frame.depth_m * np.float32(factor),
             good,
@@ -114,8 +126,32 @@ class CollisionWarner:
             camera_height_m=self._heights.height_m * factor,
             boxes=frame.boxes,
         )
+        if grey is not None:
+            obstacles = [self._grown(one, grey.shape[1] / frame.depth_m.shape[1], frame.intrinsics.focal_px) for one in obstacles]
         speed = _scaled_speed(frame) or 0.0  # 0 makes all speeds relative
-        self._tracks = follow(self._tracks, obstacles, frame.time_s, speed, self._heights, settings.track)
+        self._tracks = follow(self._tracks, obstacles, frame.time_s, speed, self._heights, settings.track, settings.looming)
+
+    def _apparent_speed(self, frame: Frame, yaw_rate_rps: float | None) -> float | None:
+        """Own speed in the metres of the depth where the path leads.
+
+        A network that puts far things at half their distance makes a bend look half as bent. What stands ahead comes nearer at
+        half the own speed then, which puts that right; and without own speed there is nothing else to go by.
+        """
+        settings, ego = self.settings, frame.ego_speed_mps
+        nearest = next((track for track in self._tracks if track.confirmed(settings.track)), None)
+        if yaw_rate_rps is not None and nearest is not None and nearest.seen.growth is not None:
+            right = ((nearest.seen.box[0] + nearest.seen.box[2]) / 2 - frame.intrinsics.cx_px) / frame.intrinsics.fx_px
+            if stands(nearest.seen.growth, right, yaw_rate_rps, settings.turning):
+                self._standing = (frame.time_s, nearest.ego_mps - float(nearest.state[1]))
+        seen_s, closing = self._standing
+        if frame.time_s - seen_s > settings.turning.standing_s or closing <= 0:
+            return ego
+        return closing if ego is None else min(closing, ego)
+
+    def _grown(self, obstacle: Obstacle, size: float, focal_px: float) -> Obstacle:
+        """The obstacle with the growth of its picture, which is `size` times as large as the depth map."""
+        left, top, right, bottom = (edge * size for edge in obstacle.box)
+        return replace(obstacle, growth=self._looming.growth(left, top, right, bottom, focal_px * size))
 
     def _decide(self, frame: Frame, repeated: bool) -> tuple[Track | None, Threat | None]:
         """The nearest confirmed track and its threat; the level goes into the hysteresis."""
@@ -130,6 +166,8 @@ class CollisionWarner:
             asked, self._raw_reason = judge(threat, frame.ego_speed_mps, not _scale_free(frame), settings.decision)
             if asked.alert and not nearest.sure(settings.track):
                 asked, self._raw_reason = Level.CAUTION, f"not seen steadily enough to warn: {self._raw_reason}"
+            elif asked.alert and not nearest.grows(settings.track, settings.looming):
+                asked, self._raw_reason = Level.CAUTION, f"its picture does not grow as its range says: {self._raw_reason}"
         if asked.alert:
             self._alert_reason = self._raw_reason
         elif self._hysteresis.level.alert:  # an alert that is held says what it was raised for

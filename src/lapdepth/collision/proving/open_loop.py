@@ -30,6 +30,7 @@ from lapdepth.collision.warner import CollisionWarner
 from lapdepth.errors import InputError, ReadError
 from lapdepth.evaluation.saved import read_values
 from lapdepth.io.files import write_bytes, write_encoded, write_json
+from lapdepth.io.images import read_image
 
 ENDINGS = ("_depth.png", "_depth.npy", "_depth.npz", ".npy", ".npz")
 """What may follow a picture's name. Its name with .png is the picture itself, which may lie in the same folder."""
@@ -38,7 +39,10 @@ UNITS_PER_METRE = 256
 
 
 class FolderSource:
-    """Reads one run's maps, in order: `000000_depth.png` (16 bits, metres x 256) or `000000.npy` or `.npz` (metres)."""
+    """Reads one run's maps, in order: `000000_depth.png` (16 bits, metres x 256) or `000000.npy` or `.npz` (metres).
+
+    The picture `000000.png` is given to the warning as well, where it lies in the same folder.
+    """
 
     scale = 1.0
 
@@ -65,8 +69,10 @@ class FolderSource:
         if values.shape != (camera.height, camera.width):
             raise InputError(f"{file} is {values.shape}; expected {(camera.height, camera.width)}, the size of the pictures")
         depth_m = values / np.float32(UNITS_PER_METRE if file.suffix == ".png" else 1)
+        picture = self._folder / f"{name}.png"
+        image = read_image(picture).rgb if picture.is_file() else None
         with np.errstate(invalid="ignore"):
-            return Seen(depth_m, (depth_m > 0) & (depth_m < FARTHEST_M))
+            return Seen(depth_m, (depth_m > 0) & (depth_m < FARTHEST_M), image)
 
 
 def drive_open(scenario: Scenario, source: DepthSource, warner: CollisionWarner, seed: int, camera: Intrinsics) -> Run:
