@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from collision.dots import Dots
+from collision.test_collision_recordings import load
 from lapdepth.camera import Intrinsics
 from lapdepth.collision.frame import Frame
 from lapdepth.collision.looming import Growth
@@ -80,3 +81,14 @@ def test_the_rate_is_a_mean_over_time_and_a_pause_ends_it():
 def test_what_stands_moves_with_the_turning(drift_rps, right, rate, yaw_rate, expected):
     growth = Growth(0.3 * rate, 0.01, 0.3, 0.3 * drift_rps)
     assert stands(growth, right, yaw_rate, SETTINGS) is expected
+
+
+def test_the_script_sets_turning_against_poses():
+    turning = load("score_turning")
+    dots, angles = country(), np.array([0.0, 0.003, 0.001, -0.002])
+    poses = np.array([[[np.cos(a), 0, -np.sin(a), 0], [0, 1, 0, 0], [np.sin(a), 0, np.cos(a), 0]] for a in angles])
+    assert turning.true_turns_rad(poses) == pytest.approx(np.diff(angles))
+    pictures = [np.repeat(dots.picture(CAMERA, yaw_rad=angle)[..., None], 3, axis=2) for angle in angles]
+    depth = dots.depth(CAMERA, np.ones(len(dots.points)))
+    seen = list(turning.seen_turns_rad(pictures, lambda _: (depth, EVERYWHERE), CAMERA))
+    assert seen == pytest.approx(np.diff(angles), abs=3e-4)
