@@ -25,6 +25,11 @@ def test_version(run):
     assert (done.code, done.out, done.err) == (0, f"lapdepth {lapdepth.__version__}\n", "")
 
 
+def test_the_package_is_the_program():
+    done = subprocess.run([sys.executable, "-m", "lapdepth", "--version"], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == (f"lapdepth {lapdepth.__version__}\n", "")
+
+
 @pytest.mark.parametrize(
     ("args", "reason"),
     [
