@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from collision.dots import Dots
+from collision.roads import board, frame, road
 from collision.test_collision_recordings import load
 from lapdepth.camera import Intrinsics
 from lapdepth.collision.frame import Frame
 from lapdepth.collision.looming import Growth
-from lapdepth.collision.settings import TurningSettings
+from lapdepth.collision.settings import TurningSettings, WarnerSettings
 from lapdepth.collision.turning import TurningEye, stands, turned_rad
+from lapdepth.collision.warner import CollisionWarner
 
 CAMERA = Intrinsics.from_focal(468, 263, 420)
 SETTINGS = TurningSettings()
@@ -92,3 +94,14 @@ def test_the_script_sets_turning_against_poses():
     depth = dots.depth(CAMERA, np.ones(len(dots.points)))
     seen = list(turning.seen_turns_rad(pictures, lambda _: (depth, EVERYWHERE), CAMERA))
     assert seen == pytest.approx(np.diff(angles), abs=3e-4)
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_the_path_bends_as_the_pictures_turn(turns):
+    # 15 m/s and 0.08 rad/s: the path is 4 m to the left of what is straight ahead at 40 m.
+    dots, depth = country(), board(road(CAMERA), 40.0, camera=CAMERA)
+    warner = CollisionWarner(WarnerSettings())
+    for index in range(8):
+        rgb = np.repeat(dots.picture(CAMERA, yaw_rad=0.008 * index * turns)[..., None], 3, axis=2)
+        result = warner(frame(depth, index * 0.1, CAMERA, image=rgb))
+    assert (result.range_m is None) == turns

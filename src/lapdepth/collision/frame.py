@@ -63,10 +63,11 @@ class Frame:
         focal_known: False where the focal length is a guess: metres are then not to be trusted.
         ego_speed_mps: Own speed, `None` where unknown.
         yaw_rate_rps: Own rate of turning in radians a second, positive to the left (ISO 8855); `None` where unknown: it is then
-            taken from `image`, if that is no smaller than the depth map.
+            taken from `image`.
         valid: (H, W) bool, false in the sky and where there is no depth; `None`: wherever depth is finite and positive.
         confidence: (H, W) float32 in [0, 1], `None` where there is none.
-        image: (h, w) or (h, w, 3) uint8 RGB, for the health of the camera and the own turning; `None` where there is none.
+        image: (h, w) or (h, w, 3) uint8 RGB of the same view, for the health of the camera and, if no smaller than
+            the depth map, for closing speed and the own turning; `None` where there is none.
         boxes: From any detector; with them less of an obstacle needs to be seen.
         driver_braking: The driver brakes already: no new alert is raised.
     """

@@ -29,6 +29,7 @@ from lapdepth.collision.scale import HeightHistory
 from lapdepth.collision.settings import WarnerSettings
 from lapdepth.collision.tracker import Track, follow
 from lapdepth.collision.turning import TurningEye, stands
+from lapdepth.imaging import ByteArray
 
 
 class CollisionWarner:
@@ -127,7 +128,7 @@ class CollisionWarner:
             boxes=frame.boxes,
         )
         if grey is not None:
-            obstacles = [self._grown(one, grey.shape[1] / frame.depth_m.shape[1], frame.intrinsics.focal_px) for one in obstacles]
+            obstacles = [self._grown(one, grey, frame) for one in obstacles]
         speed = _scaled_speed(frame) or 0.0  # 0 makes all speeds relative
         self._tracks = follow(self._tracks, obstacles, frame.time_s, speed, self._heights, settings.track, settings.looming)
 
@@ -148,10 +149,12 @@ class CollisionWarner:
             return ego
         return closing if ego is None else min(closing, ego)
 
-    def _grown(self, obstacle: Obstacle, size: float, focal_px: float) -> Obstacle:
-        """The obstacle with the growth of its picture, which is `size` times as large as the depth map."""
-        left, top, right, bottom = (edge * size for edge in obstacle.box)
-        return replace(obstacle, growth=self._looming.growth(left, top, right, bottom, focal_px * size))
+    def _grown(self, obstacle: Obstacle, grey: ByteArray, frame: Frame) -> Obstacle:
+        """The obstacle with the growth of its picture, which may be larger than the depth map."""
+        tall, wide = grey.shape[0] / frame.depth_m.shape[0], grey.shape[1] / frame.depth_m.shape[1]
+        left, top, right, bottom = obstacle.box
+        found = self._looming.growth(left * wide, top * tall, right * wide, bottom * tall, frame.intrinsics.fx_px * wide)
+        return replace(obstacle, growth=found)
 
     def _decide(self, frame: Frame, repeated: bool) -> tuple[Track | None, Threat | None]:
         """The nearest confirmed track and its threat; the level goes into the hysteresis."""
