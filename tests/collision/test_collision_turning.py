@@ -102,6 +102,6 @@ def test_the_path_bends_as_the_pictures_turn(turns):
     dots, depth = country(), board(road(CAMERA), 40.0, camera=CAMERA)
     warner = CollisionWarner(WarnerSettings())
     for index in range(8):
-        rgb = np.repeat(dots.picture(CAMERA, yaw_rad=0.008 * index * turns)[..., None], 3, axis=2)
+        rgb = np.repeat(dots.picture(CAMERA, forward_m=1.5 * index, yaw_rad=0.008 * index * turns)[..., None], 3, axis=2)
         result = warner(frame(depth, index * 0.1, CAMERA, image=rgb))
     assert (result.range_m is None) == turns

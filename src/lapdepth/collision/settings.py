@@ -293,7 +293,8 @@ class LoomingSettings(Settings):
         prior: Scatter of the first growths. [D]
         agreed_share: A growth of less than this share of what is expected speaks against a thing. [D]
         backed_s: A thing that has been seen for so long must have come nearer by its depth too, for an alert. [D]
-        backed_share: By this share of what its growth says, at least. [D] a network makes far changes too small
+        backed_share: By this share of what its growth says, at a bound of one standard deviation. [D] a network makes far
+            changes too small
         agreed_often: So many of them must not, for an alert, at `steady_m` and beyond; nearer fewer in proportion. [D]
     """
 
@@ -313,7 +314,7 @@ class LoomingSettings(Settings):
     least_history: Annotated[int, Field(ge=1, le=100)] = 3
     prior: Positive = 0.015
     backed_s: Positive = 1.0
-    backed_share: Share = 0.5
+    backed_share: Share = 0.4
     agreed_share: Share = 0.5
     agreed_often: Share = 0.75
 

@@ -84,8 +84,9 @@ class Track:
             return True
         times, log_depths = np.array(self.sights).T
         if times[-1] - times[0] >= looming.backed_s:
-            # A stretch of road always as far ahead grows as what is there does, and comes no nearer.
-            nearer = -float(np.polyfit(times - times[0], log_depths, 1)[0])
+            # A stretch of road always about as far ahead grows as what is there does, and comes no nearer.
+            (slope, _), errors = np.polyfit(times - times[0], log_depths, 1, cov=True)
+            nearer = -float(slope) - math.sqrt(float(errors[0, 0]))
             if nearer < looming.backed_share * (self.ego_mps - float(self.state[1])) / float(self.state[0]):
                 return False
         return float(np.mean(self.agreed)) >= looming.agreed_often * min(float(self.state[0]) / settings.steady_m, 1.0)
