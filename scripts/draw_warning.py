@@ -64,7 +64,7 @@ def main(
     steps = run(SCENARIOS[scenario], source, CollisionWarner(settings), seed, CAMERA).steps
     shown = list(zip(source.pictures, steps, strict=True))[-max(round(last_s / FRAME_S), 1) :]
     frames = [
-        Image.fromarray(draw(picture, step.result, CAMERA, settings.path, CAMERA_TO_FRONT_M, 0.0)).quantize(SHADES)
+        Image.fromarray(draw(picture, step.result, CAMERA, settings.path, CAMERA_TO_FRONT_M)).quantize(SHADES)
         for picture, step in shown
     ]
     write_gif(frames, output)

@@ -105,3 +105,4 @@ def test_the_path_bends_as_the_pictures_turn(turns):
         rgb = np.repeat(dots.picture(CAMERA, forward_m=1.5 * index, yaw_rad=0.008 * index * turns)[..., None], 3, axis=2)
         result = warner(frame(depth, index * 0.1, CAMERA, image=rgb))
     assert (result.range_m is None) == turns
+    assert result.curvature_1pm == pytest.approx(0.08 / 15 * turns, abs=5e-4)

@@ -118,6 +118,7 @@ class FrameResult:
         scale_free: Whether it runs on time to collision alone, for want of own speed or focal length.
         scale_factor: What depth was multiplied by to agree with the camera's height; 1 where that is not given.
         camera_height_m: Height of the camera above the ground as depth shows it, before correction.
+        curvature_1pm: Of the own path, in the corrected metres of the depth, positive to the left.
         label: What a detector called the obstacle.
         health: Faults and remarks, empty where all is well.
     """
@@ -136,6 +137,7 @@ class FrameResult:
     scale_free: bool = False
     scale_factor: float = 1.0
     camera_height_m: float | None = None
+    curvature_1pm: float = 0.0
     label: str | None = None
     health: tuple[str, ...] = ()
 

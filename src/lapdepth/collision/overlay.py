@@ -31,9 +31,7 @@ NEAREST_M = 3.0
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def draw(
-    picture: ByteArray, result: FrameResult, camera: Intrinsics, path: PathSettings, camera_to_front_m: float, curvature: float
-) -> ByteArray:
+def draw(picture: ByteArray, result: FrameResult, camera: Intrinsics, path: PathSettings, camera_to_front_m: float) -> ByteArray:
     """A copy of the picture with what the warning says of it.
 
     Args:
@@ -42,7 +40,6 @@ def draw(
         camera: Camera of the picture at this size.
         path: Width of the corridor.
         camera_to_front_m: From the camera to the front of the vehicle.
-        curvature: Of the path in 1/m, positive to the left.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -52,7 +49,7 @@ def draw(
     colour = COLOURS[result.level]
     away_m = None if result.range_m is None else result.range_m + camera_to_front_m
     if result.camera_height_m is not None and result.level is not Level.DEGRADED:
-        height_m = result.camera_height_m * result.scale_factor
+        height_m, curvature = result.camera_height_m * result.scale_factor, result.curvature_1pm
         _corridor(canvas, camera, height_m, path.half_width_m, min(away_m or path.horizon_m, path.horizon_m), curvature, colour)
         if away_m is not None and away_m > 0:
             _obstacle(canvas, camera, height_m, away_m, curvature, colour)

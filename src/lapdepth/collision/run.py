@@ -167,7 +167,7 @@ def _overlay(warned: Warned, settings: WarnerSettings) -> ByteArray:
     size = (max(math.floor(width * shrink) // 2 * 2, 2), max(math.floor(height * shrink) // 2 * 2, 2))
     if size != (width, height):
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return draw(rgb, warned.result, warned.camera.resized(*size), settings.path, settings.camera_to_front_m, 0.0)
+    return draw(rgb, warned.result, warned.camera.resized(*size), settings.path, settings.camera_to_front_m)
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class Track:
         if len(self.agreed) < looming.least_history:
             return True
         times, log_depths = np.array(self.sights).T
-        if times[-1] - times[0] >= looming.backed_s:
+        if len(times) > 2 and times[-1] - times[0] >= looming.backed_s:
             # A stretch of road always about as far ahead grows as what is there does, and comes no nearer.
             (slope, _), errors = np.polyfit(times - times[0], log_depths, 1, cov=True)
             nearer = -float(slope) - math.sqrt(float(errors[0, 0]))

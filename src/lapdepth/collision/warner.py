@@ -61,6 +61,7 @@ class CollisionWarner:
         self._ground_s = -math.inf
         self._tracks: list[Track] = []
         self._standing = (-math.inf, 0.0)
+        self._curvature = 0.0
         self._looming = LoomingEye(self.settings.looming)
         self._turning = TurningEye(self.settings.turning)
         self._hysteresis = Hysteresis()
@@ -115,15 +116,15 @@ class CollisionWarner:
             self._looming.look(frame.time_s, grey)
             if yaw_rate is None:
                 yaw_rate = self._turning.look(frame, grey, good)
-        curvature = curvature_1pm(yaw_rate, self._apparent_speed(frame, yaw_rate), settings.path)
+        self._curvature = curvature_1pm(yaw_rate, self._apparent_speed(frame, yaw_rate), settings.path)
         obstacles = find_obstacles(
             frame.depth_m if factor == 1 else frame.depth_m * np.float32(factor),
             good,
             frame.intrinsics,
             replace(ground, a=ground.a / factor, b=ground.b / factor, c=ground.c / factor),
             settings.path,
-            curvature=curvature,
-            horizon=horizon_m(ego, curvature, settings.path) + settings.camera_to_front_m,
+            curvature=self._curvature,
+            horizon=horizon_m(ego, self._curvature, settings.path) + settings.camera_to_front_m,
             camera_height_m=self._heights.height_m * factor,
             boxes=frame.boxes,
         )
@@ -196,6 +197,7 @@ class CollisionWarner:
             scale_free=_scale_free(frame),
             scale_factor=factor,
             camera_height_m=self._heights.height_m,
+            curvature_1pm=self._curvature,
             health=self._remarks(frame, factor),
         )
         if nearest is None or threat is None:
