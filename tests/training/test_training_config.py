@@ -122,12 +122,20 @@ def test_a_file_as_written(path):
     assert config.optimizer == OptimizerSettings()
 
 
-@pytest.mark.parametrize("name", ["default", "open"])
+@pytest.mark.parametrize("name", ["default", "open", "resnet18"])
 def test_a_shipped_configuration_is_valid(name):
     config = read(DEFAULT_TOML.with_name(f"{name}.toml"))
     assert (config.model.name, config.model.levels) == (name, 6)
     assert [group.name for group in config.groups] == ["rooms", "roads"]
     assert all(group.trains_at(step) for group in config.groups for step in (0, config.steps - 1))
+
+
+def test_the_resnet_differs_from_the_default_in_its_encoder_and_holds_out_what_that_is_measured_on():
+    default, resnet = (read(DEFAULT_TOML.with_name(f"{name}.toml")) for name in ("default", "resnet18"))
+    own = {"name", "encoder", "image_mean", "image_std"}
+    assert default.model.model_dump(exclude=own) == resnet.model.model_dump(exclude=own)
+    nyu, kitti = resnet.groups[0].sources[0], resnet.groups[1].sources[0]
+    assert (nyu.fold, nyu.folds, kitti.split) == (2, 5, "train")
 
 
 def test_both_shipped_models_are_of_one_architecture():
