@@ -24,6 +24,7 @@ ROWS = {
     "export": 6,
     "benchmark": 7,
     "cli": 8,
+    "__main__": 9,
 }
 """Row of each package, from the bottom. Packages on one row do not import each other, files on rows 0 and 1 may."""
 

@@ -28,3 +28,14 @@ def test_each_package_that_a_command_imports_is_needed(monkeypatch, command, pac
                 needs_torch(command)
         else:
             needs_torch(command)
+
+
+@pytest.mark.parametrize("options", [("--depth", "model"), ("--write-pictures", "pictures")])
+def test_the_track_asks_for_pytorch_where_it_draws(run, cwd, monkeypatch, options):
+    monkeypatch.setattr("lapdepth.cli.extras.importlib.util.find_spec", lambda name: None)
+    done = run("track", "--scenarios", "T3", "--seeds", 1, *options)
+    assert done.code == 1
+    assert len(done.errors) == 1
+    assert f"lapdepth track {options[0]}" in done.errors[0]
+    assert "'torch' extra" in done.errors[0]
+    assert not list(cwd.iterdir())

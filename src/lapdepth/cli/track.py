@@ -33,6 +33,7 @@ def track(
     from rich.console import Console
     from rich.progress import track as shown
 
+    from lapdepth.cli.extras import needs_torch
     from lapdepth.collision.proving.campaign import COMPUTED, Setup, campaign, choose
     from lapdepth.collision.proving.measures import rows
     from lapdepth.collision.proving.report import write_report
@@ -47,6 +48,9 @@ def track(
         setup = Setup("folder", folder=Path(depth))
     else:
         raise InputError(f"--depth is '{depth}'; expected one of {', '.join(COMPUTED)}, model, or a folder of depth maps")
+    for option, draws in (("--write-pictures", write_pictures is not None), ("--depth model", setup.depth == "model")):
+        if draws:
+            needs_torch(f"track {option}")
     drawn = setup.depth in ("model", "folder") or write_pictures is not None
     names = choose(scenarios, drawn)
     target = report if write_pictures is None else write_pictures

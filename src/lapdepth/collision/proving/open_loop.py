@@ -22,7 +22,6 @@ from lapdepth.collision.frame import Frame, FrameResult, Level
 from lapdepth.collision.proving.following import follow_ordinarily
 from lapdepth.collision.proving.loop import FRAME_S, PICTURE_CAMERA, Run, run
 from lapdepth.collision.proving.measures import FOLLOWING
-from lapdepth.collision.proving.pictures import Painter
 from lapdepth.collision.proving.scenarios import SCENARIOS, Scenario
 from lapdepth.collision.proving.scene import CAMERA_HEIGHT_M, CAMERA_TO_FRONT_M, DepthSource, Seen, View
 from lapdepth.collision.proving.sources import FARTHEST_M
@@ -111,6 +110,8 @@ def write_pictures(names: Sequence[str], seeds: int, folder: Path) -> Iterator[s
 
 
 def _write_run(name: str, seed: int, place: Path, camera: Intrinsics) -> None:
+    from lapdepth.collision.proving.pictures import Painter  # draws with PyTorch, which reading and judging do without
+
     place.mkdir(exist_ok=True)
     paint = Painter(seed)
     lines = io.StringIO()
