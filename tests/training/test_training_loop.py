@@ -2,7 +2,9 @@
 
 import json
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the torch extra")
@@ -10,7 +12,9 @@ torch = pytest.importorskip("torch", reason="training needs the torch extra")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from lapdepth.data.loader import CounterDataset  # noqa: E402
+from lapdepth.data.manifest import read_manifest  # noqa: E402
 from lapdepth.errors import ConfigError, ModelError, ReadError  # noqa: E402
+from lapdepth.io.depth import write_png16  # noqa: E402
 from lapdepth.model.checkpoint import load_model  # noqa: E402
 from lapdepth.model.network import build_network  # noqa: E402
 from lapdepth.training import loop  # noqa: E402
@@ -159,6 +163,71 @@ def test_resuming_with_averaging_switched_on_is_refused(tmp_path):
     train(config)
     with pytest.raises(ConfigError, match=r"checkpoint .*another"):
         train(config.model_copy(update={"ema": 0.9, "steps": 2}), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seed": 4}, "with seed = 3, not 4"),
+        ({"loss": {"gradient": 0.1, "uncertainty": 0.2}}, "with loss.gradient = 0.5, not 0.1"),
+        ({"optimizer": {"lr": 1e-2, "eps": 1e-6, "clip_norm": 5.0}}, "nothing is left to train with another optimizer.lr"),
+        ({"steps": 4}, "is at step 6 of 4"),
+    ],
+)
+def test_resuming_with_other_settings_is_refused(finished, changes, words):
+    files = [path for path in finished.output.rglob("*.*") if path.is_file()]
+    before = [path.read_bytes() for path in files]
+    config = make_run(finished.output.parent, **changes)
+    with pytest.raises(ConfigError) as caught:
+        train(config, resume=True)
+    assert words in str(caught.value)
+    assert "choose another output" in str(caught.value)
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_what_changes_no_loss_may_change(finished):
+    train(make_run(finished.output.parent, workers=1, log_every=2, checkpoint_every=3), resume=True)
+    assert "changed" not in load_model(finished.output / "model").config.provenance
+    train(finished, resume=True)
+
+
+def test_a_rate_that_is_lowered_on_the_way_is_said_in_the_model(tmp_path, monkeypatch):
+    lower = {"lr": 1e-4, "eps": 1e-6, "clip_norm": 5.0}
+    with monkeypatch.context() as patch:
+        kill_at(patch, 3)
+        with pytest.raises(KilledError):
+            train(make_run(tmp_path))
+        kill_at(patch, 3)  # before it saves: nothing was trained with this one
+        with pytest.raises(KilledError):
+            train(make_run(tmp_path, optimizer=lower | {"lr": 5e-4}), resume=True)
+    config = make_run(tmp_path, optimizer=lower)
+    train(config, resume=True)
+    said = load_model(config.output / "model").config.provenance["changed"]
+    assert said == "optimizer.lr 0.001 -> 0.0001 from step 2"
+    train(config, resume=True)
+    assert load_model(config.output / "model").config.provenance["changed"] == said
+
+
+def test_the_published_gradient_loss_without_filled_in_depth_is_refused(tmp_path):
+    config = make_run(tmp_path, loss={"sobel": 0.1})
+    sparse = np.zeros((80, 120), bool)
+    sparse[::8] = True
+    for row in read_manifest(config.data_root / "manifest.csv"):
+        write_png16(row.depth, np.full((80, 120), 3, np.float32), sparse)
+    with pytest.raises(ConfigError, match=r"loss\.sobel needs filled-in depth: .* has 12% of its pixels"):
+        train(config)
+    assert not config.output.exists()
+
+
+def test_truth_beyond_the_farthest_counts_as_the_farthest(finished):
+    network = starting_network(finished)
+    batch = next(loop._stream(finished.groups[0], finished, 0))
+    farthest = finished.model.max_depth_m * batch.focal_px / finished.model.focal_px  # as that picture's camera sees it
+    at, beyond = (
+        loop.group_loss(network, replace(batch, depth_m=batch.depth_m * 0 + (factor * farthest).view(-1, 1, 1, 1)), finished)
+        for factor in (1, 3)
+    )
+    assert beyond["si"].item() == pytest.approx(at["si"].item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

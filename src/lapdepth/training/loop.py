@@ -19,7 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 
 from lapdepth.data.loader import Batch, CounterDataset, DrawnSource, Source, batches
-from lapdepth.data.manifest import divide, read_manifest
+from lapdepth.data.manifest import divide, read_depth, read_manifest
 from lapdepth.errors import ConfigError, LapDepthError
 from lapdepth.model.checkpoint import load_model, save_model
 from lapdepth.model.encoder import check_pretrained_parts
@@ -48,12 +48,15 @@ from lapdepth.training.ranks import (
     total,
 )
 from lapdepth.training.report import RunLog, provenance
+from lapdepth.training.resume import Change, changes_of
 from lapdepth.training.scenes import drawn_source
 from lapdepth.training.schedule import learning_rate
 from lapdepth.training.state import clear_unfinished, load_newest_state, save_state
 
 SKY_SHARE = 0.9
 """Sky is taught to lie beyond this share of the model's range."""
+MIN_FILLED = 0.3
+"""Least share of measured pixels with which the published gradient loss is of use: LiDAR has 5 to 20 %, a depth camera 70 %."""
 
 
 class TrainingStoppedError(LapDepthError, RuntimeError):
@@ -71,7 +74,7 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
         The folder of the finished model.
 
     Raises:
-        ConfigError: The run's folder holds another run and `resume` is off, or data do not fit.
+        ConfigError: The run's folder holds a run and `resume` is off, or one with other settings; or data do not fit.
         TrainingStoppedError: The loss became NaN.
     """
     with joined() as device:
@@ -80,6 +83,7 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
 
 def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
     torch.manual_seed(config.seed)
+    _check_filled(config)
     network = share_norms(starting_network(config), device).to(device).to(memory_format=torch.channels_last)
     network.encoder.freeze(config.freeze)
     average = AveragedModel(network, avg_fn=warm_average(config.ema)) if config.ema else None
@@ -87,16 +91,17 @@ def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
     state = load_newest_state(config.output) if config.output.is_dir() else None
     if state is not None and not resume:
         raise ConfigError(f"{config.output} holds a run; go on with --resume, or choose another output")
-    first_step = 0
+    first_step, changes = 0, list[Change]()
     if state is not None:
         first_step = _restore(state, network, average, optimizer)
+        changes = changes_of(config, first_step)
     same_everywhere("checkpoints of the steps", first_step)
     if device.type == "cpu" and config.precision == "bfloat16":
         use_float32_gradients(network)
     trained = together(network, device)
     if rank() == 0:
         clear_unfinished(config.output)
-    with RunLog(config, first_step) if rank() == 0 else nullcontext() as log:
+    with RunLog(config, first_step, changes) if rank() == 0 else nullcontext() as log:
         streams = [_stream(group, config, first_step) for group in config.groups]
         for step in range(first_step, config.steps):
             step_batches = [
@@ -117,7 +122,7 @@ def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
                     log.picture(group.name, step, *_first_example(network, _to(batch, device), config))
     finished: nn.Module = network if average is None else average.module
     assert isinstance(finished, LapDepth)
-    finished.config = config.model.model_copy(update={"provenance": provenance(config)})
+    finished.config = config.model.model_copy(update={"provenance": provenance(config, changes)})
     if rank() == 0:
         save_model(finished.to("cpu").to(memory_format=torch.contiguous_format), config.output / "model")
     return config.output / "model"
@@ -184,7 +189,8 @@ def group_loss(network: nn.Module, batch: Batch, config: TrainConfig, step: int 
     """The losses of one batch at a step by name, `total` weighted.
 
     The truth is brought to the training focal length, the only camera that the network knows: a point at depth z seen with
-    focal length f looks as one at z * f_train / f.
+    focal length f looks as one at z * f_train / f. What is then farther than the network can say counts as the farthest it can,
+    as published.
     """
     with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
         out = network(batch.image)
@@ -214,10 +220,11 @@ def group_loss(network: nn.Module, batch: Batch, config: TrainConfig, step: int 
 
 
 def _at_training_focal(depth_m: Tensor, batch: Batch, config: TrainConfig) -> Tensor:
-    """Depths (B, 1, H, W) as a camera of the training focal length would have them."""
-    if config.model.focal_px is None:
-        return depth_m
-    return depth_m * (config.model.focal_px / batch.focal_px).view(-1, 1, 1, 1)
+    """Depths (B, 1, H, W) as a camera of the training focal length would have them, at most the network's farthest."""
+    if config.model.focal_px is not None:
+        depth_m = depth_m * (config.model.focal_px / batch.focal_px).view(-1, 1, 1, 1)
+    # What is infinite is a fault of the data, and stops the run.
+    return torch.where(torch.isfinite(depth_m), depth_m.clamp(max=config.model.max_depth_m), depth_m)
 
 
 def _first_example(network: LapDepth, batch: Batch, config: TrainConfig) -> tuple[Tensor, Tensor, Tensor]:
@@ -291,6 +298,21 @@ def make_sources(group: GroupSettings, config: TrainConfig) -> list[Source | Dra
             rows, _ = divide(rows, settings.fold, settings.folds)
         sources.append(Source(rows, settings.repeat, settings.window, settings.sky))
     return sources
+
+
+def _check_filled(config: TrainConfig) -> None:
+    """Raise `ConfigError` where the published gradient loss would have next to no pixel to look at."""
+    if not config.loss.sobel:
+        return
+    for source in (source for group in config.groups for source in make_sources(group, config)):
+        if isinstance(source, Source) and not any(row.dense_depth for row in source.rows):
+            first = source.rows[0]
+            share = float((read_depth(first.depth, first.units_per_metre) > 0).mean())
+            if share < MIN_FILLED:
+                raise ConfigError(
+                    f"loss.sobel needs filled-in depth: {first.depth} has {share:.0%} of its pixels measured, and its manifest "
+                    "has no column dense_depth; add one (docs/datasets.md)"
+                )
 
 
 def _stream(group: GroupSettings, config: TrainConfig, first_step: int) -> Generator[Batch]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from lapdepth.errors import LapDepthError, OutputError
 from lapdepth.io.color import color_range, colorize
 from lapdepth.io.files import write_bytes, write_json
 from lapdepth.training.config import TrainConfig
+from lapdepth.training.resume import Change, write_settings
 
 
 class RunLog:
@@ -29,16 +31,17 @@ class RunLog:
     Args:
         config: The run.
         first_step: Where it starts or goes on.
+        changes: What was changed on the way.
 
     Raises:
         OutputError: The run's folder cannot be made or written.
     """
 
-    def __init__(self, config: TrainConfig, first_step: int) -> None:
+    def __init__(self, config: TrainConfig, first_step: int, changes: Sequence[Change] = ()) -> None:
         self.config = config
         try:
             config.output.mkdir(parents=True, exist_ok=True)
-            write_json(config.output / "config.json", json.loads(config.model_dump_json()))
+            write_settings(config, changes)
             write_json(config.output / "environment.json", environment())
             self.events = SummaryWriter(str(config.output / "tensorboard"), purge_step=first_step)
             self.log = _log_from(config.output / "log.jsonl", first_step)
@@ -93,14 +96,20 @@ def _log_from(path: Path, first_step: int) -> TextIO:
     return path.open("a", encoding="utf-8")
 
 
-def provenance(config: TrainConfig) -> dict[str, str]:
-    """What a finished model says of its making; texts in the settings' own provenance stay."""
+def provenance(config: TrainConfig, changes: Sequence[Change] = ()) -> dict[str, str]:
+    """What a finished model says of its making; texts in the settings' own provenance stay.
+
+    Args:
+        config: The run, as it ended.
+        changes: What was changed on the way.
+    """
     sources = [source for group in config.groups for source in group.sources]
     made = {
         "trained_on": ", ".join(dict.fromkeys(source.name for source in sources)),
         "started_from": config.start_from or f"encoder weights: {config.encoder_weights}",
         "steps": str(config.steps),
         "seed": str(config.seed),
+        **({"changed": "; ".join(map(str, changes))} if changes else {}),
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **{name: text for name, text in environment().items() if name in ("torch", "device", "git")},
     }
