@@ -11,7 +11,7 @@ from data.trees import NYU_SIZE, codes, kitti_frame, noise, nyu_labeled, nyu_syn
 from lapdepth.data.kitti_calibration import RAW_LIDAR_WARNING
 from lapdepth.data.manifest import load_sample, read_manifest
 from lapdepth.data.prepare import find_archives, prepare_kitti, prepare_kitti_selection, prepare_nyu, prepare_tum
-from lapdepth.errors import OutputError, ReadError
+from lapdepth.errors import ConfigError, OutputError, ReadError
 
 TRAIN, TEST = "2011_09_26_drive_0001_sync", "2011_09_26_drive_0002_sync"
 LISTS = {
@@ -119,6 +119,41 @@ def test_kitti_that_is_unpacked_already(tmp_path):
     assert not (tmp_path / "manifest.csv").exists()
     prepare_kitti([], tmp_path, allow_missing=True)
     assert len(read_manifest(tmp_path / "manifest.csv")) == 1
+
+
+def test_kitti_with_a_published_list(kitti, tmp_path):
+    """Frame 4 is on no shipped list; depth stands below data_depth_annotated, with and without its part."""
+    root, inside = tmp_path / "kitti", "proj_depth/groundtruth/image_02"
+    codes(root / "dense/4.png", 256 * 9)
+    picture = f"2011_09_26/{TRAIN}/image_02/data"
+    (tmp_path / "list.txt").write_text(
+        f"{picture}/0000000004.jpg {TRAIN}/{inside}/0000000004.png dense/4.png\n"
+        f"{picture}/0000000006.png train/{TRAIN}/{inside}/0000000006.png None 721.5\n"
+    )
+    prepare_kitti([kitti], root, list_file=tmp_path / "list.txt")
+    rows = read_manifest(root / "manifest.csv")
+    assert [(row.image.stem, row.split, row.scene) for row in rows] == [
+        ("0000000004", "train", TRAIN),
+        ("0000000006", "train", TRAIN),
+        ("0000000069", "test", TEST),
+    ]
+    assert [row.dense_depth and row.dense_depth.name for row in rows] == ["4.png", None, None]
+    assert len({row.fx_px for row in rows}) == 1
+    assert load_sample(rows[0]).dense_m.max() == 9
+
+
+@pytest.mark.parametrize(
+    ("line", "truth", "message"),
+    [
+        ("rgb/1.png depth/1.png", "annotated", r"'rgb/1.png' is no picture of a drive"),
+        ("rgb/1.png depth/1.png", "lidar", r"raw LiDAR is of the test alone"),
+    ],
+)
+def test_kitti_with_a_list_that_does_not_fit(kitti, tmp_path, line, truth, message):
+    (tmp_path / "list.txt").write_text(line + "\n")
+    with pytest.raises(ConfigError, match=message):
+        prepare_kitti([kitti], tmp_path / "kitti", truth=truth, list_file=tmp_path / "list.txt")
+    assert not list((tmp_path / "kitti").rglob("manifest*.csv"))
 
 
 def test_a_hostile_archive_among_others(kitti, tmp_path):

@@ -144,7 +144,7 @@ def test_published_rows_stand_under_their_own_protocol():
         text.index("Published, other crops, crops not told or another alignment:"),
     )
     assert same < text.index("LapDepth ResNeXt101") < other < text.index("BTS ResNeXt101")
-    assert "Published numbers average with the mirrored picture" in text
+    assert "Published numbers of LapDepth average with the mirrored picture" in text
     assert "Marigold" not in text  # aligned to the truth: another quantity
     assert "other pictures than these" not in text
     assert "other pictures than these" in page(Scored("m", "", True, False, done))

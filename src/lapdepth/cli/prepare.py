@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from lapdepth.data.kitti import Truth
     from lapdepth.data.prepare import Made
 
 app = typer.Typer(
@@ -29,6 +30,10 @@ def kitti(
         list[str] | None, typer.Option(help="Training camera: image_02 (default), image_03; may be repeated.")
     ] = None,
     lidar: Annotated[bool, typer.Option("--lidar", help="The 697 test pictures with raw LiDAR as truth, instead.")] = False,
+    list_file: Annotated[
+        Path | None,
+        typer.Option("--list", help="Lines of picture, depth and filled-in depth to train on, in place of the 23,158."),
+    ] = None,
     partial: Partial = False,
 ) -> None:
     """KITTI, Eigen splits: raw drives, calibrations and data_depth_annotated.zip. CC BY-NC-SA 3.0."""
@@ -36,7 +41,8 @@ def kitti(
     from lapdepth.data.prepare import prepare_kitti
 
     with progress_bar() as show:
-        made = prepare_kitti(archives or [], output, camera or ["image_02"], "lidar" if lidar else "annotated", partial, show)
+        truth: Truth = "lidar" if lidar else "annotated"
+        made = prepare_kitti(archives or [], output, camera or ["image_02"], truth, list_file, partial, show)
     _tell(made)
 
 
@@ -99,12 +105,17 @@ def folder(
 ) -> None:
     """One's own pictures with depth: the manifest alone."""
     from lapdepth.data.folder import Recording, folder_rows, list_rows
-    from lapdepth.data.manifest import write_manifest
+    from lapdepth.data.manifest import read_manifest, write_manifest
+    from lapdepth.errors import InputError
 
     recording = Recording(units_per_metre, (focal_px, focal_px), center_px, split)
     rows = (list_rows(list_file, root, recording) if list_file else folder_rows(root, recording)).complete(partial)
-    write_manifest(root / "manifest.csv", rows)
-    _tell({root / "manifest.csv": rows})
+    path = root / "manifest.csv"
+    lost = {row.image for row in read_manifest(path)} - {row.image for row in rows} if path.is_file() else set()
+    if lost:
+        raise InputError(f"{path} lists {len(lost)} pictures that would be lost, such as {min(lost)}; move it away first")
+    write_manifest(path, rows)
+    _tell({path: rows})
 
 
 def _tell(made: Made) -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Literal
 
 from lapdepth.data.kitti_calibration import Calibration, read_calibration
-from lapdepth.data.lists import Files, Listing, read_list
+from lapdepth.data.lists import Files, Listing, read_list, read_pairs
 from lapdepth.data.manifest import Row
 from lapdepth.errors import ConfigError
 
@@ -90,6 +90,49 @@ def eigen_rows(root: Path, part: Part, truth: Truth = "annotated", cameras: Sequ
     return listing
 
 
+def listed_rows(root: Path, list_file: Path) -> Listing:
+    """Training rows of a published list of pairs (see `lists.read_pairs`) below `root`; drive and camera are read off the names.
+
+    Depth, and filled-in depth where the list names it, may lie below `data_depth_annotated`, as published lists have it.
+
+    Raises:
+        ReadError: The list or a calibration file cannot be read.
+        ConfigError: A line names no picture of a drive.
+    """
+    calibrations: dict[str, Calibration] = {}
+    listing, files = Listing([], []), Files()
+    for name, *maps in read_pairs(list_file):
+        match = _LISTED.search(name)
+        if match is None:
+            raise ConfigError(f"{list_file}: '{name}' is no picture of a drive; expected .../DRIVE_sync/image_02/data/NUMBER.png")
+        drive, date, camera, number = match.groups()
+        image = files.first(image_paths(root, drive, camera, int(number)))
+        depth, *dense = [files.first([root / top / one for top in _TOPS]) for one in maps if one is not None]
+        calibration = root / f"{date}/calib_cam_to_cam.txt"
+        gone = next((path for path in (image, depth, *dense, calibration) if path not in files), None)
+        if gone is not None:
+            listing.missing.append(gone)
+            continue
+        if date not in calibrations:
+            calibrations[date] = read_calibration(calibration)
+        camera_px = calibrations[date].intrinsics(camera)
+        listing.rows.append(
+            Row(image, depth, UNITS_PER_METRE, *camera_px, "train", drive, dense_depth=dense[0] if dense else None)
+        )
+    return listing
+
+
+def listed_frames(list_file: Path) -> frozenset[Frame]:
+    """Frames that a list of pairs asks for.
+
+    Raises:
+        ReadError: The list cannot be read.
+        ConfigError: It is not such a list.
+    """
+    found = (_LISTED.search(name) for name, _, _ in read_pairs(list_file))
+    return frozenset((match[1], match[3], int(match[4])) for match in found if match)
+
+
 def image_paths(root: Path, drive: str, camera: str, number: int) -> list[Path]:
     """Where the picture of a frame may be: as published, or turned into JPEG."""
     stem = f"{drive[:10]}/{drive}/{camera}/data/{number:010}"
@@ -112,8 +155,11 @@ def velodyne_path(root: Path, drive: str, number: int) -> Path:
     return root / f"{drive[:10]}/{drive}/velodyne_points/data/{number:010}.bin"
 
 
+_TOPS = ("", "data_depth_annotated", "data_depth_annotated/train", "data_depth_annotated/val", "train", "val")
+"""What published lists leave out before the name of a depth map."""
 _DRIVE = r"((\d{4}_\d\d_\d\d)_drive_\d{4}_sync)"
 _IMAGE = re.compile(rf"(?:^|/){_DRIVE}/(image_0[23])/data/(\d{{10}})\.png$")
+_LISTED = re.compile(rf"(?:^|/){_DRIVE}/(image_0[23])/data/(\d{{10}})\.(?:png|jpg)$")
 _VELODYNE = re.compile(rf"(?:^|/){_DRIVE}/velodyne_points/data/(\d{{10}})\.bin$")
 _ANNOTATED = re.compile(rf"(?:^|/)(train|val)/{_DRIVE}/proj_depth/groundtruth/(image_0[23])/(\d{{10}})\.png$")
 _CALIBRATION = re.compile(r"(?:^|/)(\d{4}_\d\d_\d\d)/(calib_(?:cam_to_cam|velo_to_cam)\.txt)$")

@@ -17,7 +17,7 @@ from lapdepth.data.folder import Recording, list_rows
 from lapdepth.data.kitti_calibration import RAW_LIDAR_WARNING, project_sweep, read_calibration, read_sweep, velodyne_projection
 from lapdepth.data.lists import Listing, read_list, read_pairs
 from lapdepth.data.manifest import Row, write_manifest
-from lapdepth.errors import OutputError, ReadError
+from lapdepth.errors import ConfigError, OutputError, ReadError
 from lapdepth.io.depth import write_png16
 
 Watch = Callable[[str, int, int], None]
@@ -52,6 +52,7 @@ def prepare_kitti(
     root: Path,
     cameras: Sequence[str] = ("image_02",),
     truth: kitti.Truth = "annotated",
+    list_file: Path | None = None,
     allow_missing: bool = False,
     watch: Watch = lambda what, done, total: None,
 ) -> Made:
@@ -62,21 +63,29 @@ def prepare_kitti(
         root: Where the tree of `kitti` is made.
         cameras: Of the training pictures.
         truth: What is scored; raw LiDAR comes with a warning in the log.
+        list_file: A list of pairs to train on in place of the 23,158 (see `kitti.listed_rows`); the test stays as it is.
         allow_missing: Whether a part of the lists will do.
         watch: Progress.
 
     Raises:
+        ConfigError: The list is no such list, or goes with raw LiDAR.
         ReadError: An archive is damaged or hostile, or files are missing.
         OutputError: A file cannot be written.
     """
     parts: tuple[kitti.Part, ...] = ("train", "test") if truth == "annotated" else ("test",)
+    if list_file is not None and truth == "lidar":
+        raise ConfigError("a list is of training pictures, and raw LiDAR is of the test alone; leave one of them out")
     frames = frozenset(frame for part in parts for frame in kitti.eigen_frames(part, truth, cameras))
+    if list_file is not None:
+        frames = kitti.listed_frames(list_file) | frozenset(kitti.eigen_frames("test"))
     sweeps = frozenset((drive, number) for drive, _, number in frames) if truth == "lidar" else frozenset[tuple[str, int]]()
     _unpack_all(archives, root, lambda name: kitti.place_of(name, frames, sweeps), watch)
     if truth == "lidar":
         _log.warning(RAW_LIDAR_WARNING)
         _project_sweeps(root, sorted(frames), watch)
-    listings = [kitti.eigen_rows(root, part, truth, cameras) for part in parts]
+    listings = [kitti.eigen_rows(root, part, truth, cameras) for part in parts if part == "test" or list_file is None]
+    if list_file is not None:
+        listings.insert(0, kitti.listed_rows(root, list_file))
     listing = Listing([row for one in listings for row in one.rows], [path for one in listings for path in one.missing])
     return _written(root / ("manifest.csv" if truth == "annotated" else "manifest_lidar.csv"), listing.complete(allow_missing))
 

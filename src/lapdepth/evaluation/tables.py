@@ -66,7 +66,7 @@ def results_table(models: Sequence[Scored], scenes_named: bool, official: bool) 
     if not with_interval:
         told += "One scene only: nothing can be resampled, so there are no intervals. "
     if (same or others) and not all(model.flip for model in models):
-        told += "Published numbers average with the mirrored picture (--flip). "
+        told += "Published numbers of LapDepth average with the mirrored picture (--flip); of others not all do. "
     if any(model.aligned for model in models):
         told += "Aligned predictions were brought to the truth's scale picture by picture: they say nothing about metres. "
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
