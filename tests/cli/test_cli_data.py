@@ -51,6 +51,20 @@ def test_check_of_two_manifests_together(run, manifest):
     assert done.out.splitlines()[-1] == f"{train}, {test}: 2 rows, 2 problems (1 duplicate, 1 leak)"
 
 
+def test_check_tells_a_wrong_unit_by_what_the_pictures_look_like(run, tmp_path, engine):
+    """The engine of these tests sees 2.5 m in each; of the 8 pictures the middle ones have 4 and 5 m."""
+    manifest = write_pictures(tmp_path / "set", 8)
+    manifest.write_text(manifest.read_text().replace("train", "test"))
+    wrong = manifest.with_name("wrong.csv")
+    wrong.write_text(manifest.read_text().replace(",256,", ",100,"))
+    done = run("data", "check", wrong)
+    assert done.code == 1
+    lines = done.out.splitlines()
+    assert lines[0].startswith(f"row 1: {manifest.parent / '0.png'}: unit: depth at 100 units per metre is 4.6 times what")
+    assert lines[-1] == f"{wrong}: 8 rows, 1 problem (1 unit)"
+    assert run("data", "check", wrong, "--no-look").code == 0
+
+
 def test_check_of_what_is_no_manifest(run, tmp_path):
     (tmp_path / "m.csv").write_text("a,b\n1,2\n")
     for path, reason in ((tmp_path / "m.csv", "lacks the column image"), (tmp_path / "none.csv", "No such file")):
@@ -98,7 +112,7 @@ def test_prepare_a_folder_of_ones_own(run, tmp_path):
     done = run("data", "prepare", "folder", tmp_path, *options, "--partial", "--split", "test")
     assert (done.code, done.out) == (0, f"{tmp_path / 'manifest.csv'}: 1 test\n")
     done = run("data", "check", tmp_path / "manifest.csv")
-    assert (done.code, done.out) == (0, f"{tmp_path / 'manifest.csv'}: 1 rows, 0 problems\n")
+    assert (done.code, done.out) == (0, f"{tmp_path / 'manifest.csv'}: 1 row, 0 problems\n")
 
 
 def test_preview(run, manifest, tmp_path):

@@ -39,6 +39,32 @@ def test_nothing_wrong(sound, tmp_path):
     assert seen == [(i, 5) for i in range(1, 6)]
 
 
+@pytest.mark.parametrize(("true_units", "units"), [(256, 1000), (256, 100), (1000, 5000), (1000, 256)])
+def test_units_that_the_pictures_do_not_look_like(tmp_path, true_units, units):
+    """Eight pictures of 4 to 11 m."""
+    lines = []
+    for i in range(8):
+        noise(tmp_path / f"{i}.png", i, SIZE)
+        codes(tmp_path / f"{i}-depth.png", true_units * (4 + i), SIZE)
+        lines.append([f"{i}.png", f"{i}-depth.png", units, 80, 80, 49.5, 29.5, "train", f"scene{i}", ""])
+    write_manifest(tmp_path / "m.csv", lines, HEADER)
+    rows = read_manifest(tmp_path / "m.csv")
+    assert check_rows(rows) == []  # no median of it is absurd
+    depths_m = iter(np.arange(4.0, 12.0))
+    (found,) = check_rows(rows, expect=lambda image, focal_px: np.full(image.shape[:2], next(depths_m)))
+    assert (found.row, found.kind) == (0, "unit")
+    assert f"is {true_units / units:.2g} times what the pictures look like, in the median of 8" in found.text
+    assert f"; {true_units} units per metre would fit" in found.text
+    depths_m = iter(np.arange(4.0, 12.0) * true_units / units * 1.7)
+    assert check_rows(rows, expect=lambda image, focal_px: np.full(image.shape[:2], next(depths_m))) == []
+
+
+def test_few_pictures_tell_nothing_of_the_unit(sound, tmp_path):
+    write_manifest(tmp_path / "m.csv", sound, HEADER)
+    rows = read_manifest(tmp_path / "m.csv")
+    assert check_rows(rows, expect=lambda *_: pytest.fail("looked")) == []
+
+
 def spoil_missing_depth(folder, lines):
     (folder / "2-depth.png").unlink()
 

@@ -21,28 +21,39 @@ app.add_typer(prepare.app, name="prepare")
 def check(
     manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="CSV of pictures with measured depth.")],
     jobs: Annotated[int, typer.Option(min=0, help="Threads that read; 0 is one for each processor.")] = 0,
+    look: Annotated[
+        bool, typer.Option(help="Compare a few pictures' depth with what the embedded network expects, to find wrong units.")
+    ] = True,
 ) -> None:
     """Read every file and name what is wrong: one line a problem, exit status 1 if there is any.
 
-    Give the manifests of training and test together, to find pictures that are in both.
+    Give the manifests of training and test together, to find pictures that are in both. Pictures that look like no photograph of
+    a room or a road, such as those of a microscope, need --no-look.
     """
     from collections import Counter
-    from functools import partial
+    from functools import cache, partial
 
     from lapdepth.cli.progress import printable, progress_bar
     from lapdepth.data.check import check_rows
     from lapdepth.data.manifest import read_manifest
+    from lapdepth.inference.predictor import DepthPredictor
 
     read = [(manifest, read_manifest(manifest)) for manifest in manifests]
     rows = [row for _, some in read for row in some]
     places = [f"{f'{path} ' if len(read) > 1 else ''}row {i}" for path, some in read for i in range(1, len(some) + 1)]
+    network = cache(DepthPredictor.from_pretrained)  # not loaded for too few pictures
+
+    def expect(image: ByteArray, focal_px: float) -> FloatArray:
+        return network("open")(image, focal_px=focal_px, sky="far").depth_m
+
     with progress_bar() as show:
-        problems = check_rows(rows, places, partial(show, "checking"), jobs)
+        problems = check_rows(rows, places, partial(show, "checking"), jobs, expect if look else None)
     for problem in problems:
         typer.echo(printable(str(problem)))
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(problem.kind for problem in problems).items())
     names = ", ".join(map(str, manifests))
-    typer.echo(printable(f"{names}: {len(rows)} rows, {len(problems)} problems{f' ({kinds})' if kinds else ''}"))
+    told = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}{f' ({kinds})' if kinds else ''}"
+    typer.echo(printable(f"{names}: {len(rows)} row{'' if len(rows) == 1 else 's'}, {told}"))
     if problems:
         raise typer.Exit(1)
 

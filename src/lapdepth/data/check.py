@@ -8,6 +8,7 @@ than one split.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from lapdepth.camera import FloatArray
 from lapdepth.data.likeness import BITS, Hashes, find_alike, picture_hash
 from lapdepth.data.manifest import Row, read_depth
 from lapdepth.errors import LapDepthError
+from lapdepth.imaging import ByteArray
 from lapdepth.io.images import read_image
 
 MIN_MEDIAN_M, MAX_MEDIAN_M = 0.1, 150.0
@@ -35,6 +37,16 @@ MAX_OFF_CENTER = 0.25
 """How far the principal point may lie from the middle, as a share of the picture's width and height."""
 MAX_DENSE_RATIO = 1.25
 """How far the median of filled-in depth over measured depth may be from 1."""
+COMPARED, MIN_COMPARED = 16, 8
+"""Pictures of each unit whose depth is compared with what a network expects, and the fewest that tell something."""
+MAX_EXPECTED, MOSTLY = 2.0, 1.5
+"""Factor between them that makes the unit suspect, in the median, and in three of four pictures. The network of the package is
+seldom off by half, and the usual units, 256, 1000 and 5000 a metre, are a factor of 4 to 20 apart."""
+USUAL_UNITS = (1.0, 100.0, 256.0, 1000.0, 5000.0)
+"""Units per metre of known data sets: metres, centimetres, KITTI, millimetres, TUM."""
+
+Expect = Callable[[ByteArray, float], FloatArray]
+"""(H, W, 3) uint8 RGB and its focal length in pixels to the depth (H, W) in metres that it looks to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,7 @@ def check_rows(
     places: Sequence[str] | None = None,
     watch: Callable[[int, int], None] = lambda done, total: None,
     jobs: int = 0,
+    expect: Expect | None = None,
 ) -> list[Problem]:
     """All problems of the rows of one or several manifests, in the order of the rows.
 
@@ -84,6 +97,7 @@ def check_rows(
         places: What to call each row; `None` is `row 1` and so on, the first below the header being 1.
         watch: Called with the number of rows read and of all.
         jobs: Threads that read; 0 is one for each processor.
+        expect: What tells wrong units by what pictures look like, on `COMPARED` pictures of each unit.
     """
     places = [f"row {i + 1}" for i in range(len(rows))] if places is None else places
     seen: list[_Seen] = []
@@ -96,6 +110,7 @@ def check_rows(
         pool.shutdown(cancel_futures=True)
     found = [(i, *what) for i, one in enumerate(seen) for what in one.found]
     found += _mixed_units(rows)
+    found += [] if expect is None else _unexpected(rows, seen, expect)
     for look in (_duplicates, _shared_scenes, _alike):
         found += look(rows, seen, places)
     return [Problem(i, places[i], rows[i].image, kind, text) for i, kind, text in sorted(found, key=lambda one: one[0])]
@@ -174,6 +189,45 @@ def _mixed_units(rows: Sequence[Row]) -> _Found:
         if row.units_per_metre != usual:
             found.append((i, "unit", f"{row.units_per_metre:g} units per metre, most of {row.depth.parent} have {usual:g}"))
     return found
+
+
+def _unexpected(rows: Sequence[Row], seen: Sequence[_Seen], expect: Expect) -> _Found:
+    """Units with which depth is a factor away from what the pictures look like, each told once."""
+    found = []
+    sound: dict[float, list[int]] = {}
+    for i, (row, one) in enumerate(zip(rows, seen, strict=True)):
+        if not one.found:
+            sound.setdefault(row.units_per_metre, []).append(i)
+    for units, members in sound.items():
+        if len(members) < MIN_COMPARED:
+            continue
+        chosen = [members[k * len(members) // COMPARED] for k in range(COMPARED)] if len(members) > COMPARED else members
+        ratios = np.array([_ratio(rows[i], expect) for i in chosen])
+        ratios = ratios[np.isfinite(ratios)]
+        if len(ratios) < MIN_COMPARED:
+            continue
+        for side in (ratios, 1 / ratios):
+            if np.median(side) > MAX_EXPECTED and np.quantile(side, 0.25) > MOSTLY:
+                ratio = float(np.median(ratios))
+                usual = min(USUAL_UNITS, key=lambda one: abs(math.log(one * ratio / units)))
+                near = abs(math.log(usual * ratio / units)) < math.log(MAX_EXPECTED) and usual != units
+                hint = f"; {usual:g} units per metre would fit" if near else ""
+                text = (
+                    f"depth at {units:g} units per metre is {1 / ratio:.2g} times what the pictures look like, in the median of "
+                    f"{len(ratios)}{hint}"
+                )
+                found.append((chosen[0], "unit", text))
+    return found
+
+
+def _ratio(row: Row, expect: Expect) -> float:
+    """Median of expected over measured depth."""
+    depth_m = read_depth(row.depth, row.units_per_metre)
+    if row.sky_code is not None:
+        depth_m[depth_m == np.float32(row.sky_code) / np.float32(row.units_per_metre)] = 0
+    measured = depth_m > 0
+    expected_m = expect(read_image(row.image).rgb, row.fx_px)
+    return float(np.median(expected_m[measured] / depth_m[measured]))
 
 
 def _duplicates(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str]) -> _Found:
