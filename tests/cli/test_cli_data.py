@@ -46,9 +46,9 @@ def test_check_of_two_manifests_together(run, manifest):
     done = run("data", "check", train, test)
     assert done.code == 1
     assert done.out.splitlines()[-2].startswith(
-        f"{test} row 1: {manifest.parent / '0.png'}: leak: looks like {train} row 1 of 'train'"
+        f"{test} row 1: {manifest.parent / '0.png'}: leak: the same picture as {train} row 1 of 'train'"
     )
-    assert done.out.splitlines()[-1] == f"{train}, {test}: 2 rows, 2 problems (1 duplicate, 1 leak)"
+    assert done.out.splitlines()[-1] == f"{train}, {test}: 2 rows, 1 problem (1 leak)"
 
 
 def test_check_tells_a_wrong_unit_by_what_the_pictures_look_like(run, tmp_path, engine):

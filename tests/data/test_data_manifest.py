@@ -45,7 +45,7 @@ def test_one_split_of_several(tmp_path):
 
 def test_a_manifest_without_rows(tmp_path):
     write_manifest(tmp_path / "m.csv", [])
-    with pytest.raises(ConfigError, match="it has no rows at all"):
+    with pytest.raises(ConfigError, match="has no rows below its header"):
         read_manifest(tmp_path / "m.csv")
 
 

@@ -100,6 +100,67 @@ def test_unusable_files(mat, tmp_path, monkeypatch):
     refused(mat, r"images: uint8 \(2, 3, 640, 480\); expected uint8 \(1449, 3, 640, 480\)")
 
 
+def make_external(file, folder):
+    """The pictures' bytes are to be those of another file on this machine."""
+    (folder / "secret.bin").write_bytes(b"S" * 2 * 3 * NYU_SIZE[0] * NYU_SIZE[1])
+    shape = file["images"].shape
+    del file["images"]
+    file.create_dataset("images", shape, np.uint8, external=[(str(folder / "secret.bin"), 0, h5py.h5f.UNLIMITED)])
+
+
+def make_virtual(file, folder):
+    shape = file["images"].shape
+    del file["images"]
+    layout = h5py.VirtualLayout(shape, np.uint8)
+    layout[:] = h5py.VirtualSource(str(folder / "other.h5"), "images", shape)
+    file.create_virtual_dataset("images", layout)
+
+
+def make_link(file, folder):
+    del file["images"]
+    file["images"] = h5py.ExternalLink(str(folder / "other.h5"), "images")
+
+
+def make_huge_chunk(file, folder):
+    shape = file["images"].shape
+    del file["images"]
+    file.create_dataset("images", shape, np.uint8, chunks=(300, 3, 640, 480), maxshape=(None, 3, 640, 480), compression="gzip")
+
+
+def make_group(file, folder):
+    del file["images"]
+    file.create_group("images")
+
+
+def make_long_scene(file, folder):
+    file["scenes"][0, 0] = file.create_dataset("long", (10**11, 1), np.uint16, chunks=(1000, 1)).ref
+
+
+def make_strange_scene(file, folder):
+    file["scenes"][0, 0] = file.create_dataset("strange", data=np.array([[104], [10], [0]], np.uint16)).ref
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (make_external, "images does not lie in the file itself"),
+        (make_virtual, "images does not lie in the file itself"),
+        (make_link, "images does not lie in the file itself"),
+        (make_huge_chunk, "images does not lie in the file itself"),
+        (make_group, "Download it again"),
+        (make_long_scene, "a name of 100000000000 characters"),
+        (make_strange_scene, r"the scene of picture 0 is 'h\\n\\x00'"),
+    ],
+)
+def test_hostile_files(mat, tmp_path, spoil, reason):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["images"] = np.zeros((2, 3, 640, 480), np.uint8)
+    with h5py.File(mat, "a") as file:
+        spoil(file, tmp_path)
+    with pytest.raises(ReadError, match=reason):
+        nyu.prepare_labeled(mat, tmp_path / "out")
+
+
 def test_without_h5py(mat, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(MissingExtraError, match=r"lapdepth\[hdf5\]"):

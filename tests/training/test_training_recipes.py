@@ -147,14 +147,15 @@ def test_the_slurm_script_starts_one_torchrun_a_machine(tmp_path):
     for name, body in (("scontrol", "echo node1; echo node2"), ("srun", 'printf "%s\\n" "$@"')):
         (tmp_path / name).write_text(f"#!/bin/bash\n{body}\n")
         (tmp_path / name).chmod(0o755)
-    slurm = {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_NNODES": "2", "SLURM_JOB_ID": "7", "SLURM_GPUS_ON_NODE": "4"}
+    slurm = {"JOB_NODELIST": "node[1-2]", "NNODES": "2", "JOB_ID": "7", "GPUS_ON_NODE": "4", "CPUS_PER_TASK": "20"}
+    slurm = {f"SLURM_{name}": value for name, value in slurm.items()}
     environment = {**os.environ, **slurm, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     script = ["bash", str(ROOT / "scripts" / "train.slurm")]
     done = subprocess.run(
         [*script, "a.toml", "--set", "data_root=/my data"], env=environment, capture_output=True, text=True, check=True
     )
     words = done.stdout.splitlines()
-    assert words[:5] == ["torchrun", "--nnodes", "2", "--nproc-per-node", "4"]
-    assert words[words.index("--rdzv-endpoint") + 1] == "node1:29500"
+    assert words[:6] == ["--cpus-per-task=20", "torchrun", "--nnodes", "2", "--nproc-per-node", "4"]
+    assert words[words.index("--rdzv-endpoint") + 1] == "node1:29507"
     assert words[-7:] == ["--no-python", "lapdepth", "train", "a.toml", "--resume", "--set", "data_root=/my data"]
     assert subprocess.run(script, env=environment, capture_output=True).returncode != 0

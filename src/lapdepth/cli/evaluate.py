@@ -116,6 +116,8 @@ def evaluate(
         named = all(row.scene for row in rows)
         for one, told in zip(scored, records, strict=True):
             _print(told["model"], one, "scenes" if named else "pictures")
+            if unscored := len(rows) - len(one.result.per_image):
+                typer.echo(f"  {unscored} of {len(rows)} pictures have no measured pixel to score and are left out")
         for one, told in list(zip(scored, records, strict=True))[1:]:
             typer.echo(f"{told['model']} less {records[0]['model']}, picture by picture")
             _print_differences(one, scored[0], "scenes" if named else "pictures")
@@ -124,7 +126,8 @@ def evaluate(
         if html_file is not None:
             listed = f"{folder.resolve().name}/{manifest.name}" if manifest else dataset
             data = f"{listed}{f', {split}' if split else ''}{f', part {fold}' if fold else ''}"
-            official = dataset is not None and fold is None and TEST_OF.get(rules.name) == dataset
+            whole = all(len(one.result.per_image) == len(rows) for one in scored)
+            official = dataset is not None and fold is None and whole and TEST_OF.get(rules.name) == dataset
             write_bytes(html_file, write_page(scored, data, named, official))
 
 
@@ -230,7 +233,7 @@ def _print(name: str, one: Scored, drawn: str) -> None:
         low, high = intervals[metric]
         typer.echo(f"  {metric:9} {done.metrics[metric]:8.4f}   95 % over {drawn} {low:.4f} to {high:.4f}")
     if done.reliability is None or done.ranking is None:
-        typer.echo("  no confidence: this model predicts none (--flip makes one from disagreement)")
+        typer.echo(f"  no confidence{'' if one.note else ': this model predicts none (--flip makes one from disagreement)'}")
         return
     typer.echo("  confidence   share   mean   right to 10 %")
     for i, (share, mean, right) in enumerate(done.reliability.bins):

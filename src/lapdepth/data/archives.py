@@ -16,7 +16,7 @@ from typing import IO
 
 from lapdepth.data.archive_formats import damage, list_heads, open_members
 from lapdepth.errors import OutputError, ReadError
-from lapdepth.io.files import atomic_path
+from lapdepth.io.files import atomic_path, clear_scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,8 @@ def unpack(archive: Path, members: list[Member], output: Path) -> Iterator[bool]
     for _ in range(len(members) - len(missing)):
         yield False
     wanted = {member.name: member for member in missing}
+    for folder in {(output / member.place).parent for member in missing}:
+        clear_scratch(folder)
     with damage(archive), closing(open_members(archive, wanted)) as streams:
         for name, stream in streams:
             member = wanted.pop(name)

@@ -231,14 +231,17 @@ def _ratio(row: Row, expect: Expect) -> float:
 
 
 def _duplicates(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str]) -> _Found:
-    """A picture that is listed twice in one split, byte for byte, or a depth map that two pictures share."""
+    """A picture that is listed twice, byte for byte, which in two splits is a leak; or a depth map that two pictures share."""
     found = []
-    pictures: dict[tuple[str, bytes], int] = {}
+    pictures: dict[bytes, int] = {}
     depths: dict[Path, int] = {}
     for i, (row, one) in enumerate(zip(rows, seen, strict=True)):
-        first = pictures.setdefault((row.split, one.digest), i) if one.digest else i
+        first = pictures.setdefault(one.digest, i) if one.digest else i
         if first != i:
-            found.append((i, "duplicate", f"the same picture as {places[first]}, {rows[first].image}"))
+            leak = rows[first].split != row.split
+            other_split = f" of '{rows[first].split}'" if leak else ""
+            text = f"the same picture as {places[first]}{other_split}, {rows[first].image}"
+            found.append((i, "leak" if leak else "duplicate", text))
         other = depths.setdefault(row.depth, i)
         if other != i and first == i:
             found.append((i, "duplicate", f"shares {row.depth} with {places[other]}, {rows[other].image}"))
@@ -271,6 +274,8 @@ def _alike(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str]) ->
         own, others = (np.stack([seen[i].likeness for i in some]) for some in (members[split], earlier))
         for a, b, bits in find_alike(own, others):
             i, j = members[split][a], earlier[b]
+            if seen[i].digest == seen[j].digest:  # told already
+                continue
             text = f"looks like {places[j]} of '{rows[j].split}', {rows[j].image} ({bits} of {BITS} bits of the hash differ)"
             found.append((i, "leak", text))
     return found

@@ -75,8 +75,10 @@ def read_manifest(path: Path, split: str | None = None) -> list[Row]:
         raise ConfigError(f"{path} is not a CSV text file: {error}") from None
     splits = sorted({row.split for row in rows})
     rows = [row for row in rows if split is None or row.split == split]
+    if not splits:
+        raise ConfigError(f"{path} has no rows below its header")
     if not rows:
-        raise ConfigError(f"{path} has no row of split '{split}'; it has {', '.join(splits) or 'no rows at all'}")
+        raise ConfigError(f"{path} has no row of split '{split}'; it has {', '.join(splits)}")
     return rows
 
 

@@ -24,6 +24,7 @@ The only file that imports h5py. Legend: H 480, W 640.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,8 @@ CAMERA = (518.8579, 519.4696, 325.5824, 253.7362)
 PICTURES = 1449
 MAX_DEPTH_M = 20.0
 """The sensor ends at 10 m: more is a damaged file, or one that is not in metres."""
+MAX_CHUNK_BYTES, MAX_SCENE = 2**28, 200
+"""Largest piece in which an array may be compressed, and longest name of a scene."""
 
 _HEIGHT, _WIDTH = 480, 640
 _SYNC = re.compile(r"(?:^|/)(\w+)/((?:rgb|sync_depth)_(\d{5})\.(?:jpg|png))$")
@@ -110,12 +113,12 @@ def prepare_labeled(mat: Path, root: Path, watch: Callable[[int, int], None] = l
                     write_picture(paths[0], rgb)
                     for path, array in zip(paths[1:], ("rawDepths", "depths"), strict=True):
                         _write_depth(path, np.ascontiguousarray(file[array][i].T), f"{mat}: {array}, picture {i}")
-                scene = "".join(map(chr, file[file["scenes"][0, i]][()].ravel()))
+                scene = _scene(mat, file, i)
                 rows.append(Row(paths[0], paths[1], UNITS_PER_METRE, *CAMERA, "test" if i in test else "train", scene, paths[2]))
                 watch(i + 1, PICTURES)
     except (ReadError, OutputError):
         raise
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:  # what h5py makes of a damaged file
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:  # what h5py makes of a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ReadError(f"cannot read {mat}: {reason}; expected nyu_depth_v2_labeled.mat, whole. Download it again") from None
     return rows
@@ -130,9 +133,33 @@ def _check_arrays(mat: Path, file: Any) -> None:
         "scenes": ((1, PICTURES), object),
     }
     for name, (shape, kind) in wanted.items():
+        # What lies in another file, or is put together of others, would bring that file's bytes into the pictures.
+        link = file.get(name, getlink=True)
+        if link is not None and not (type(link).__name__ == "HardLink" and _is_plain(file[name])):
+            raise ReadError(
+                f"{mat} is refused: {name} does not lie in the file itself in usual pieces; download it again from its source"
+            )
         if name not in file or file[name].shape != shape or file[name].dtype != kind:
             got = f"{file[name].dtype} {file[name].shape}" if name in file else "no such array"
             raise ReadError(f"{mat}: {name}: {got}; expected {np.dtype(kind)} {shape}, as in nyu_depth_v2_labeled.mat")
+
+
+def _is_plain(array: Any) -> bool:
+    """Whether the values of a dataset lie in its own file, in pieces that a computer can hold."""
+    if array.external or array.is_virtual:
+        return False
+    return array.chunks is None or math.prod(array.chunks) * array.dtype.itemsize <= MAX_CHUNK_BYTES
+
+
+def _scene(mat: Path, file: Any, i: int) -> str:
+    """Name of a picture's scene: MATLAB keeps it as codes of characters behind a reference."""
+    codes = file[file["scenes"][0, i]]
+    if codes.size > MAX_SCENE or not _is_plain(codes):
+        raise ReadError(f"{mat} is refused: the scene of picture {i} is a name of {codes.size} characters")
+    scene = "".join(map(chr, codes[()].ravel()))
+    if not scene.isprintable():
+        raise ReadError(f"{mat} is refused: the scene of picture {i} is {scene!r}")
+    return scene
 
 
 def _write_depth(path: Path, depth_m: FloatArray, what: str) -> None:

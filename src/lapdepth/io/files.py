@@ -70,6 +70,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def clear_scratch(folder: Path, suffix: str = "") -> None:
+    """Remove what a program that was killed inside `atomic_path` left in a folder, of one suffix or all.
+
+    Only for folders that one program at a time writes to.
+    """
+    for path in folder.glob(f".lapdepth-*{suffix}"):
+        with suppress(OSError):
+            path.unlink()
+
+
 def is_url(text: str) -> bool:
     """Whether a text begins as `s3://`, `file://` and the like do."""
     return _URL.match(text) is not None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lapdepth.errors import ModelError, OutputError
-from lapdepth.io.files import atomic_path
+from lapdepth.io.files import atomic_path, clear_scratch
 
 PATTERN = "checkpoint-*.pt"
 KEEP = 2
@@ -61,6 +60,4 @@ def load_newest_state(folder: Path) -> dict[str, Any] | None:
 
 def clear_unfinished(folder: Path) -> None:
     """Remove what a run that was killed while it wrote a checkpoint left behind: it would fill the disk, kill by kill."""
-    for path in folder.glob(".lapdepth-*.pt"):
-        with suppress(OSError):
-            path.unlink()
+    clear_scratch(folder, ".pt")
