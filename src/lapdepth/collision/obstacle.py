@@ -21,8 +21,6 @@ from lapdepth.collision.settings import PathSettings
 NEAREST_M = 0.5
 EDGE_PERCENT = 2
 """Of an obstacle's pixels, on each side of its box: stray ones."""
-SHIFTS, STILL = 8, 1e-3
-"""An obstacle's window of log depth is moved to the mean of what is in it so often at most, or until it moves less. [D]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +150,7 @@ def _upright(
     """The obstacle around a log depth, or `None` where it is too small, too flat or leans like a slope.
 
     What is inside the path decides that; its range is the mean over what is beside the path too, which is the same thing or as
-    far away. Without the nearest and the farthest tenth edges do not pull it, and it wavers a fifth less than a median. Moved to
-    that mean until it stays (mean shift, Fukunaga and Hostetler 1975), the window does not depend on where a bin of the histogram
-    begins, which would make the range of one thing jump from frame to frame.
+    far away. Without the nearest and the farthest tenth edges do not pull it, and it wavers a fifth less than a median.
     """
     own = np.abs(inside.log_depth - middle) < settings.spread
     area = float(np.sum(inside.area_m2[own]))
@@ -167,14 +163,10 @@ def _upright(
     off = height - height.mean()
     if abs(math.exp(middle) * float(np.mean(off * log_depth)) / float(np.mean(off * off))) > settings.max_lean:
         return None
-    centre = middle
-    for _ in range(SHIFTS):
-        before, beside = centre, np.abs(pixels.log_depth - centre) < settings.spread
-        near = np.sort(pixels.log_depth[beside])
-        edge = len(near) // 10
-        centre = float(np.mean(near[edge : len(near) - edge]))
-        if abs(centre - before) < STILL:
-            break
+    beside = np.abs(pixels.log_depth - middle) < settings.spread
+    near = np.sort(pixels.log_depth[beside])
+    edge = len(near) // 10
+    centre = float(np.mean(near[edge : len(near) - edge]))
     spread = 1.4826 * float(np.median(np.abs(near - centre)))
     left, right = np.percentile(pixels.column[beside], (EDGE_PERCENT, 100 - EDGE_PERCENT))
     top, bottom = np.percentile(pixels.row[beside], (EDGE_PERCENT, 100 - EDGE_PERCENT))
