@@ -1,19 +1,22 @@
 """`lapdepth warn` on videos made here, with a model whose depth is known."""
 
 import json
+import signal
+import threading
 
 import cv2
 import numpy as np
 import pytest
 
+from lapdepth.cli.warn import warn
 from lapdepth.collision import run as running
 from lapdepth.collision.ego import EgoSpeed, read_ego_speed
 from lapdepth.collision.pipeline import warn_frames
 from lapdepth.collision.run import Options, run
-from lapdepth.collision.settings import WarnerSettings
+from lapdepth.collision.settings import HealthSettings, WarnerSettings
 from lapdepth.collision.warner import CollisionWarner
-from lapdepth.errors import InputError
-from lapdepth.io.video import VideoFrame, open_frames
+from lapdepth.errors import InputError, ReadError
+from lapdepth.io.video import FrameSource, VideoFrame, open_frames
 from lapdepth.io.video_writer import write_video
 
 
@@ -50,6 +53,11 @@ def video(tmp_path):
         for i in range(20):
             add(i / 20, np.repeat(np.repeat(rng.integers(0, 256, (24, 48, 3), dtype=np.uint8), 4, 0), 4, 1))
     return tmp_path / "drive.mp4"
+
+
+def noise(seed):
+    picture = np.random.default_rng(seed).integers(0, 256, (24, 48, 3), dtype=np.uint8)
+    return np.repeat(np.repeat(picture, 4, 0), 4, 1)
 
 
 def lines(path):
@@ -93,6 +101,102 @@ def test_interrupted_its_files_are_complete(video, tmp_path, monkeypatch):
     assert cv2.VideoCapture(str(tmp_path / "o.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 5
 
 
+def test_terminated_its_files_are_complete(video, tmp_path, monkeypatch, capsys):
+    def terminated(*args):
+        for i, warned in enumerate(warn_frames(*args)):
+            if i == 5:
+                signal.raise_signal(signal.SIGTERM)
+            yield warned
+
+    monkeypatch.setattr(running, "warn_frames", terminated)
+    before = signal.getsignal(signal.SIGTERM)
+    warn(str(video), output=tmp_path / "o.mp4", frames=tmp_path / "f.jsonl", events=tmp_path / "e.jsonl")
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert capsys.readouterr().err.startswith("stopped: 5 frames")
+    assert len(lines(tmp_path / "f.jsonl")) == 5
+    assert lines(tmp_path / "e.jsonl") == []
+    assert cv2.VideoCapture(str(tmp_path / "o.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 5
+
+
+@pytest.mark.parametrize("broken", [b"no picture", b"larger"])
+def test_what_was_seen_before_a_picture_that_cannot_be_used_is_kept(tmp_path, broken):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(6):
+        cv2.imwrite(str(folder / f"{i}.png"), noise(i))
+    if broken == b"larger":
+        cv2.imwrite(str(folder / "3.png"), np.repeat(noise(3), 2, 0))
+    else:
+        (folder / "3.png").write_bytes(broken)
+    options = Options(str(folder), fps=20, output=tmp_path / "o.mp4", events=tmp_path / "e.jsonl", frames=tmp_path / "f.jsonl")
+    with pytest.raises((ReadError, InputError), match=r"3\.png|a video has one size"):
+        run(options, WarnerSettings(), print)
+    assert [frame["time_s"] for frame in lines(tmp_path / "f.jsonl")][:3] == [0, 0.05, 0.1]
+    assert lines(tmp_path / "e.jsonl") == []
+    assert cv2.VideoCapture(str(tmp_path / "o.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 3
+
+
+def test_without_a_frame_there_are_no_files(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "0.png").write_bytes(b"no picture")
+    options = Options(str(folder), fps=20, output=tmp_path / "o.mp4", frames=tmp_path / "f.jsonl")
+    with pytest.raises(ReadError, match=r"0\.png"):
+        run(options, WarnerSettings(), print)
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_camera_that_stalls_is_degraded_and_one_that_is_torn_off_leaves_its_files(tmp_path, monkeypatch):
+    stalled = threading.Event()
+
+    def frames():
+        yield VideoFrame(0.0, noise(0))
+        assert stalled.wait(30)
+        yield VideoFrame(1.0, noise(1))
+        raise ReadError("camera gives no more frames")
+
+    def noting(*args):
+        for warned in warn_frames(*args):
+            if "no frame" in warned.result.reason:
+                stalled.set()
+            yield warned
+
+    monkeypatch.setattr(running, "open_frames", lambda *args: FrameSource("0", True, 20.0, None, frames(), lambda: None))
+    monkeypatch.setattr(running, "warn_frames", noting)
+    settings = WarnerSettings(health=HealthSettings(max_gap_s=0.01))
+    with pytest.raises(ReadError, match="no more frames"):
+        run(Options("0", output=tmp_path / "o.mp4", frames=tmp_path / "f.jsonl"), settings, print)
+    found = lines(tmp_path / "f.jsonl")
+    assert (found[0]["time_s"], found[-1]["time_s"]) == (0, 1)
+    assert {(frame["level"], frame["reason"][:24]) for frame in found[1:-1]} == {("degraded", "no frame from the camera")}
+    assert [frame["time_s"] for frame in found[1:-1]] == pytest.approx([0.01 * i for i in range(1, len(found) - 1)])
+    assert "latency_s" in found[-1]
+    assert (tmp_path / "o.mp4").exists()
+
+
+def test_each_wait_for_a_live_frame_is_degraded_until_one_comes():
+    frames = iter([None, VideoFrame(5.0, noise(0)), None, None, VideoFrame(6.5, noise(1)), None])
+    found = list(warn_frames(frames, Road(), CollisionWarner(), EgoSpeed(), None, live=True))
+    assert [warned.frame.time_s for warned in found] == pytest.approx([5, 5.45, 5.9, 6.5, 6.95])
+    stalls = [found[i].result for i in (1, 2, 4)]
+    assert [stall.reason for stall in stalls] == [f"no frame from the camera for {late} s" for late in ("0.45", "0.90", "0.45")]
+    assert {stall.level.value for stall in stalls} == {"degraded"}
+    assert found[1].warning_s is None
+    assert found[1].latency_s is None
+
+
+def test_the_last_line_says_the_commonest_fault(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(8):
+        cv2.imwrite(str(folder / f"{i}.png"), np.zeros((96, 192, 3), np.uint8) if 2 <= i < 4 else noise(i))
+    times = tmp_path / "times.txt"
+    times.write_text("".join(f"{time_s}\n" for time_s in (0, 0.1, 0.2, 0.3, 1.0, 1.8, 2.7, 2.8)))
+    words = run(Options(str(folder), timestamps=times), WarnerSettings(), lambda text: None)
+    assert "6 degraded (mostly: time stamp jumps)" in words
+    assert "ms of wall time a frame" in words
+
+
 def test_a_live_frame_is_judged_before_the_next_is_taken():
     taken = []
 
@@ -129,6 +233,16 @@ def test_own_speed_of_a_file(tmp_path):
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             read_ego_speed(path)
+    path.write_bytes(b"\xef\xbb\xbf time_s , speed_mps\r\n 0 , 10\r\n2, 20 \r\n")  # as spreadsheets save it
+    assert read_ego_speed(path) == ego
     path.write_text("time_s,speed_mps\n1,5\n1,5\n")
     with pytest.raises(InputError, match="does not come after"):
         read_ego_speed(path)
+
+
+def test_own_speed_is_unknown_in_a_hole_of_its_file():
+    ego = EgoSpeed((0, 0.2, 60), (10, 10, 40))
+    assert [ego.at(time_s) for time_s in (1.3, 30, 58.9)] == [None, None, None]
+    assert ego.at(0.1) == 10
+    assert ego.at(1.1) == pytest.approx(10, abs=0.5)
+    assert ego.at(60.9) == 40

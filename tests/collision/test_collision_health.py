@@ -1,5 +1,8 @@
 """Every kind of bad input becomes "degraded" within half a second, and never a "clear" or an alert."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
@@ -196,3 +199,52 @@ def test_wrong_sizes_are_the_callers_fault():
         Frame(np.ones((10, 10), np.float32), 0.0, CAMERA)
     with pytest.raises(InputError, match="image is float32"):
         Frame(road(), 0.0, CAMERA, image=np.ones((4, 4), np.float32))
+
+
+def moving(shift_px):
+    """A street of blocks that runs by."""
+    picture = cv2.resize(np.random.default_rng(0).integers(0, 256, (24, 80, 3), np.uint8), (1280, 384))
+    return np.ascontiguousarray(picture[:, shift_px : shift_px + 640])
+
+
+@pytest.mark.parametrize("noise", [0, 2])
+def test_a_frozen_picture_that_is_coded_anew_is_frozen(noise):
+    """What a compressed video makes of it differs from frame to frame in details, not in the large."""
+    rng, warner, levels = np.random.default_rng(1), CollisionWarner(), []
+    for i in range(30):
+        picture = moving(8 * min(i, 15))
+        coded = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90 + i % 3])[1], cv2.IMREAD_COLOR)
+        coded = np.clip(coded + rng.normal(0, noise, coded.shape), 0, 255).astype(np.uint8)
+        result = warner(replace(frame(road(), i / 10), image=coded, ego_speed_mps=20.0))
+        levels.append(result.level)
+    assert Level.DEGRADED not in levels[:16]
+    assert levels[20:] == [Level.DEGRADED] * 10
+    assert result.reason == "picture is frozen"
+
+
+@pytest.mark.parametrize("speed", [-15.0, 1e6, 1e300, float("nan")])
+def test_an_own_speed_that_no_vehicle_has_is_unknown(speed):
+    warner = CollisionWarner()
+    for i in range(8):
+        result = warner(replace(frame(noisy(road(), i, 0.01), i / 10), ego_speed_mps=speed))
+    assert result.scale_free
+    assert result.health[0].startswith("own speed unknown")
+
+
+def test_a_speed_that_is_missing_for_a_moment_is_the_last_one():
+    whole, holes = CollisionWarner(), CollisionWarner()
+    for i in range(25):
+        seen = frame(board(road(), 40 - 1.5 * i), i / 10)
+        steady = whole(replace(seen, ego_speed_mps=15.0))
+        broken = holes(replace(seen, ego_speed_mps=None if i % 5 == 3 else 15.0))
+        assert (steady.level, steady.ttc_s) == (broken.level, broken.ttc_s)
+
+
+def test_a_speed_that_is_lost_leaves_the_time_to_collision():
+    warner, times = CollisionWarner(), []
+    for i in range(24):
+        seen = frame(board(road(), 60 - 1.5 * i), i / 10)
+        result = warner(replace(seen, ego_speed_mps=15.0 if i < 12 else None))
+        times.append((result.ttc_s, (60 - 1.5 * i) / 15))
+    for got_s, true_s in times[12:]:
+        assert got_s == pytest.approx(true_s, rel=0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -26,12 +27,17 @@ def warn(
 ) -> None:
     """Warn before a collision. No certified safety system: it warns, it does not brake, and nobody may rely on it.
 
-    Without own speed or focal length it runs on time to collision alone, and says so. Ctrl-C ends it with its files complete.
+    Without own speed or focal length it runs on time to collision alone, and says so.
+    Ctrl-C or SIGTERM ends it with its files complete.
     """
     from lapdepth.collision.run import Options, run
     from lapdepth.collision.settings import warner_settings
 
     settings = warner_settings(camera_height_m, camera_to_front_m)
     options = Options(source, focal_px, ego_speed_mps, ego_speed_csv, model, fps, timestamps, output, events, frames)
-    summary = run(options, settings, typer.echo)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service or a container is stopped as by Ctrl-C
+    try:
+        summary = run(options, settings, typer.echo)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     typer.echo(summary, err=True)

@@ -17,9 +17,9 @@ from lapdepth.collision.settings import GRAVITY_MPS2, DecisionSettings
 Doubles = npt.NDArray[np.float64]
 
 LONGEST_S = 20.0
-"""A longer time to collision counts as none."""
+"""A longer time to collision counts as none. [D]"""
 HARDEST_MPS2 = 20.0
-"""A deceleration that no car reaches stands for all harder ones."""
+"""A deceleration that no car reaches stands for all harder ones. [D]"""
 RAISED = (Level.CAUTION, Level.WARNING, Level.CRITICAL)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import csv
 import io
 import math
@@ -14,7 +15,7 @@ from lapdepth.errors import InputError
 from lapdepth.io.files import read_bytes
 
 LONGEST_AGE_S = 1.0
-"""An own speed that is older, or farther in the future, is unknown. [D]"""
+"""An own speed whose nearest measurement is older, or farther in the future, is unknown. [D]"""
 FASTEST_MPS = 150.0
 
 
@@ -31,25 +32,28 @@ class EgoSpeed:
     speeds_mps: tuple[float, ...] = ()
 
     def at(self, time_s: float) -> float | None:
-        """Metres a second, between two measurements in a straight line; `None` where unknown."""
+        """Metres a second, between two measurements in a straight line; `None` where unknown, as in a hole of a recording."""
         if not self.times_s:
             return self.speeds_mps[0] if self.speeds_mps else None
-        if not self.times_s[0] - LONGEST_AGE_S <= time_s <= self.times_s[-1] + LONGEST_AGE_S:
+        after = bisect.bisect(self.times_s, time_s)
+        around = slice(max(after - 1, 0), after + 1)
+        if min(abs(measured_s - time_s) for measured_s in self.times_s[around]) > LONGEST_AGE_S:
             return None
-        return float(np.interp(time_s, self.times_s, self.speeds_mps))
+        return float(np.interp(time_s, self.times_s[around], self.speeds_mps[around]))
 
 
 def read_ego_speed(path: Path) -> EgoSpeed:
-    """Own speed of a CSV file with the columns `time_s` (the frames' clock) and `speed_mps`.
+    """Own speed of a CSV file with the columns `time_s` (the frames' clock) and `speed_mps`, as spreadsheets save it too.
 
     Raises:
         ReadError: The file cannot be read.
         InputError: A column is missing, a value is no speed, or the times do not rise.
     """
-    text = read_bytes(path, "a CSV with the columns time_s and speed_mps").decode(errors="replace")
+    text = read_bytes(path, "a CSV with the columns time_s and speed_mps").decode("utf-8-sig", errors="replace")
     lines = csv.DictReader(io.StringIO(text))
-    if not {"time_s", "speed_mps"} <= set(lines.fieldnames or ()):
-        raise InputError(f"{path} has the columns {', '.join(lines.fieldnames or ())[:80]}; expected time_s and speed_mps")
+    lines.fieldnames = names = [name.strip() for name in lines.fieldnames or ()]
+    if not {"time_s", "speed_mps"} <= set(names):
+        raise InputError(f"{path} has the columns {', '.join(names)[:80]}; expected time_s and speed_mps")
     times: list[float] = []
     speeds: list[float] = []
     for number, line in enumerate(lines, 2):

@@ -61,7 +61,7 @@ class Frame:
         time_s: When the picture was taken, by any clock that runs evenly.
         intrinsics: Camera of the depth map.
         focal_known: False where the focal length is a guess: metres are then not to be trusted.
-        ego_speed_mps: Own speed, `None` where unknown.
+        ego_speed_mps: Own speed forward, `None` where unknown; below 0 or above 150 m/s it counts as unknown.
         yaw_rate_rps: Own rate of turning in radians a second, positive to the left (ISO 8855); `None` where unknown: it is then
             taken from `image`.
         valid: (H, W) bool, false in the sky and where there is no depth; `None`: wherever depth is finite and positive.
@@ -88,14 +88,20 @@ class Frame:
         """Check sizes: wrong ones are a fault of the program, not of the camera.
 
         Raises:
-            InputError: Depth, camera, mask, confidence or picture do not fit each other.
+            InputError: Depth, camera, mask, confidence or picture do not fit each other, or are of another type.
         """
         size = (self.intrinsics.height, self.intrinsics.width)
         for name in ("depth_m", "valid", "confidence"):
             array = getattr(self, name)
+            if array is not None and not isinstance(array, np.ndarray):
+                raise InputError(f"{name} is {type(array).__name__}; expected a NumPy array {size}")
             if array is not None and array.shape != size:
                 raise InputError(f"{name} is {array.shape}, the camera is for {size}; bring both to one size")
-        if self.image is not None and (self.image.ndim not in (2, 3) or self.image.dtype != np.uint8):
+            if array is not None and array.dtype.kind != ("b" if name == "valid" else "f"):
+                raise InputError(f"{name} is {array.dtype}; expected {'bool' if name == 'valid' else 'float32'}")
+        if self.image is not None and (
+            self.image.dtype != np.uint8 or self.image.size == 0 or self.image.shape[2:] not in ((), (3,)) or self.image.ndim < 2
+        ):
             raise InputError(f"image is {self.image.dtype} {self.image.shape}; expected uint8 (h, w) or (h, w, 3)")
 
 
@@ -120,6 +126,8 @@ class FrameResult:
         camera_height_m: Height of the camera above the ground as depth shows it, before correction.
         curvature_1pm: Of the own path, in the corrected metres of the depth, positive to the left.
         label: What a detector called the obstacle.
+        box: Left, top, right and bottom of what is seen of the obstacle in and beside the path, as shares of the picture's width
+            and height.
         health: Faults and remarks, empty where all is well.
     """
 
@@ -139,6 +147,7 @@ class FrameResult:
     camera_height_m: float | None = None
     curvature_1pm: float = 0.0
     label: str | None = None
+    box: tuple[float, float, float, float] | None = None
     health: tuple[str, ...] = ()
 
     def to_json(self) -> str:
@@ -149,4 +158,4 @@ class FrameResult:
 def _plain(value: object) -> object:
     if isinstance(value, float):
         return round(value, 4) if math.isfinite(value) else None
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value

@@ -17,11 +17,11 @@ from lapdepth.collision.settings import GroundSettings
 
 Doubles = npt.NDArray[np.float64]
 ROUNDS = 2
-"""Rounds of least squares over what lies on the plane."""
+"""Rounds of least squares over what lies on the plane. [D]"""
 SCORED = 4
-"""Of the samples, one in so many judges the tries."""
+"""Of the samples, one in so many judges the tries. [D]"""
 RIDGE = 1e-6
-"""Keeps the equations solvable where all samples on the plane lie in a line."""
+"""Keeps the equations solvable where all samples on the plane lie in a line. [D]"""
 
 
 @dataclass(frozen=True, slots=True)

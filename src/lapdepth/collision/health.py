@@ -20,6 +20,8 @@ INTERVALS = 5
 """Times between frames from which jitter is judged. [D]"""
 BLOCKS = (6, 12)
 """Rows and columns of blocks that the lower half of a picture is judged in. [D]"""
+COARSE = (40, 24)
+"""Columns and rows of blocks in whose means a picture is compared with one before: no noise is left in them. [D]"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,12 +33,16 @@ class Watch:
         intervals: The last times between frames.
         changed_s: When the picture last changed.
         glimpse: A few pixels of the last picture, or of its depth where there is no picture.
+        moved_s: When the picture was last seen to differ in the large.
+        coarse: Means of its blocks then.
     """
 
     time_s: float | None = None
     intervals: tuple[float, ...] = ()
     changed_s: float = 0.0
     glimpse: npt.NDArray[np.generic] | None = None
+    moved_s: float = 0.0
+    coarse: FloatArray | None = None
 
 
 def usable(frame: Frame, min_confidence: float) -> npt.NDArray[np.bool_]:
@@ -111,6 +117,25 @@ def watch_on(watch: Watch, frame: Frame, settings: HealthSettings) -> tuple[Watc
     same = watch.glimpse is not None and not standing and np.array_equal(glimpse, watch.glimpse, equal_nan=frame.image is None)
     broken = watch.time_s is None or frame.time_s <= watch.time_s
     changed = watch.changed_s if same and not broken else frame.time_s
-    if fault is None and frame.time_s - changed >= settings.frozen_s - 1e-6:
+    coarse = None if frame.image is None else _coarse(frame.image)
+    moved = broken or _moved(frame, coarse, watch.coarse, settings)
+    moved_s, coarse = (frame.time_s, coarse) if moved else (watch.moved_s, watch.coarse)
+    if fault is None and frame.time_s - min(changed, moved_s) >= settings.frozen_s - 1e-6:
         fault = "picture is frozen"
-    return Watch(frame.time_s, intervals, changed, glimpse), fault, same
+    return Watch(frame.time_s, intervals, changed, glimpse, moved_s, coarse), fault, same
+
+
+def _coarse(image: npt.NDArray[np.uint8]) -> FloatArray:
+    """Grey levels of a picture (h, w) or (h, w, 3) in `COARSE` blocks."""
+    small = cv2.resize(image, COARSE, interpolation=cv2.INTER_AREA)
+    return (small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)).astype(np.float32)
+
+
+def _moved(frame: Frame, coarse: FloatArray | None, before: FloatArray | None, settings: HealthSettings) -> bool:
+    """Whether a picture differs in the large from the one before, or need not: slow, or of unknown speed, it may look the same.
+
+    A frozen picture that comes through a compressed video is not the same to the bit: its details are coded anew.
+    """
+    if coarse is None or before is None or frame.ego_speed_mps is None or frame.ego_speed_mps < settings.surely_moving_mps:
+        return True
+    return float(np.mean(np.abs(coarse - before))) >= settings.frozen_share * float(np.std(coarse))

@@ -19,8 +19,9 @@ from lapdepth.collision.looming import Growth
 from lapdepth.collision.settings import PathSettings
 
 NEAREST_M = 0.5
+"""Nearer depth is the own vehicle, or none. [D]"""
 EDGE_PERCENT = 2
-"""Of an obstacle's pixels, on each side of its box: stray ones."""
+"""Of an obstacle's pixels, on each side of its box: stray ones. [D]"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ Legend: H, W height and width of the picture.
 
 from __future__ import annotations
 
-import math
-
 import cv2
 import numpy as np
 
@@ -25,8 +23,6 @@ COLOURS: dict[Level, tuple[int, int, int]] = {
 }
 """Red, green, blue of each level; its name stands beside it, so that nothing hangs on the colour alone."""
 
-OBSTACLE_M = (1.8, 1.5)
-"""Width and height of the frame that marks an obstacle, whose real size is not measured: a car's."""
 NEAREST_M = 3.0
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -51,8 +47,9 @@ def draw(picture: ByteArray, result: FrameResult, camera: Intrinsics, path: Path
     if result.camera_height_m is not None and result.level is not Level.DEGRADED:
         height_m, curvature = result.camera_height_m * result.scale_factor, result.curvature_1pm
         _corridor(canvas, camera, height_m, path.half_width_m, min(away_m or path.horizon_m, path.horizon_m), curvature, colour)
-        if away_m is not None and away_m > 0:
-            _obstacle(canvas, camera, height_m, away_m, curvature, colour)
+        if result.box is not None:
+            left, top, right, bottom = (round(share * side) for share, side in zip(result.box, (width, height) * 2, strict=True))
+            cv2.rectangle(canvas, (left, top), (right, bottom), colour, 3, cv2.LINE_AA)
     size = max(height / 480, 0.4)
     band = round(58 * size)
     canvas[:band] = np.asarray(colour, np.uint8)
@@ -98,19 +95,8 @@ def _corridor(
     cv2.polylines(canvas, [outline], True, colour, 2, cv2.LINE_AA)
 
 
-def _obstacle(
-    canvas: ByteArray, camera: Intrinsics, height_m: float, z: float, curvature: float, colour: tuple[int, ...]
-) -> None:
-    wide, tall = OBSTACLE_M
-    bottom = camera.cy_px + camera.fy_px * height_m / z
-    corners = [
-        (_column(camera, -wide / 2, z, curvature), bottom - camera.fy_px * tall / z),
-        (_column(camera, wide / 2, z, curvature), bottom),
-    ]
-    if all(math.isfinite(value) for corner in corners for value in corner):
-        first, second = ((round(x), round(y)) for x, y in corners)
-        cv2.rectangle(canvas, first, second, colour, 3, cv2.LINE_AA)
-
-
 def _text(canvas: ByteArray, text: str, place: tuple[int, int], scale: float) -> None:
-    cv2.putText(canvas, text, place, _FONT, scale, (255, 255, 255), max(1, round(2 * scale)), cv2.LINE_AA)
+    """White with a dark edge, which is read on every colour."""
+    thin = max(1, round(2 * scale))
+    cv2.putText(canvas, text, place, _FONT, scale, (20, 20, 20), thin + max(2, round(3 * scale)), cv2.LINE_AA)
+    cv2.putText(canvas, text, place, _FONT, scale, (255, 255, 255), thin, cv2.LINE_AA)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.collision.ego import EgoSpeed
-from lapdepth.collision.frame import Frame, FrameResult
+from lapdepth.collision.frame import Frame, FrameResult, Level
 from lapdepth.collision.warner import CollisionWarner
 from lapdepth.config import ModelConfig
 from lapdepth.imaging import ByteArray
@@ -46,20 +46,20 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Warned:
-    """One frame and what the warning says of it.
+    """One frame and what the warning says of it, or what it says while no frame comes.
 
     Attributes:
-        frame: Time stamp and picture.
+        frame: Time stamp and picture; while no frame comes, the time now and the last picture.
         result: The warning.
         camera: Of the picture.
-        warning_s: Time that the warning took, of one core.
-        latency_s: From the frame's time stamp to the verdict, of a live source; `None` of others.
+        warning_s: Wall time that the warning took, on whatever cores; `None` while no frame comes.
+        latency_s: From the frame's time stamp to the verdict, of a live source; `None` of others, and while no frame comes.
     """
 
     frame: VideoFrame
     result: FrameResult
     camera: Intrinsics
-    warning_s: float
+    warning_s: float | None
     latency_s: float | None
 
 
@@ -71,7 +71,7 @@ class _Seen:
 
 
 def warn_frames(
-    frames: Iterator[VideoFrame],
+    frames: Iterator[VideoFrame | None],
     predictor: Predictor,
     warner: CollisionWarner,
     ego: EgoSpeed,
@@ -81,7 +81,8 @@ def warn_frames(
     """The warning of each frame, in order.
 
     Args:
-        frames: With time stamps; of a live source by `time.monotonic`.
+        frames: With time stamps; of a live source by `time.monotonic`, and `None` each time that no frame has come for the
+            longest time between two frames that the warner's settings allow.
         predictor: Gives the depth.
         warner: Fresh.
         ego: Own speed.
@@ -116,15 +117,32 @@ def warn_frames(
             took = time.perf_counter() - start
             return Warned(frame, result, camera, took, time.monotonic() - frame.time_s if live else None)
 
+        last: Warned | None = None
+        waits = 0
         for frame in frames:
+            if frame is None:
+                waits += 1
+                if last is not None:
+                    yield _stalled(last, waits * warner.settings.health.max_gap_s)
+                continue
+            waits = 0
             began_s = (frame.time_s if live else 0.0) if began_s is None else began_s
             pending.append((frame, pool.submit(see, frame.rgb)))
             while len(pending) > (0 if live else 1):
                 before, future = pending.popleft()
-                yield judged(before, future.result())
+                last = judged(before, future.result())
+                yield last
         while pending:
             before, future = pending.popleft()
             yield judged(before, future.result())
+
+
+def _stalled(last: Warned, waited_s: float) -> Warned:
+    """What is said while no frame comes: the last verdict must not stand for a road that nobody sees."""
+    fault = f"no frame from the camera for {waited_s:.2f} s"
+    time_s = last.frame.time_s + waited_s
+    result = FrameResult(time_s, Level.DEGRADED, fault, scale_free=last.result.scale_free, health=(fault,))
+    return Warned(VideoFrame(time_s, last.frame.rgb), result, last.camera, None, None)
 
 
 def camera_of(rgb: ByteArray, focal_px: float | None) -> Intrinsics:

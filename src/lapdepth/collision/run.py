@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,12 +22,12 @@ from lapdepth.collision.overlay import draw
 from lapdepth.collision.pipeline import Warned, warn_frames
 from lapdepth.collision.settings import WarnerSettings
 from lapdepth.collision.warner import CollisionWarner
-from lapdepth.errors import InputError
+from lapdepth.errors import InputError, LapDepthError, ReadError
 from lapdepth.imaging import ByteArray
 from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.io.files import atomic_path
 from lapdepth.io.read_ahead import ReadAhead
-from lapdepth.io.video import open_frames
+from lapdepth.io.video import VideoFrame, open_frames
 from lapdepth.io.video_writer import write_video
 
 OVERLAY_WIDTH = 960
@@ -72,6 +73,7 @@ class _Count:
     """What the last line says."""
 
     levels: Counter[Level] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
     alerts: int = 0
     warning_s: list[float] = field(default_factory=list)
     latency_s: list[float] = field(default_factory=list)
@@ -83,10 +85,14 @@ class _Count:
         """One frame; whether an alert begins with it, or rises."""
         result = warned.result
         self.levels[result.level] += 1
-        self.warning_s.append(warned.warning_s)
+        if result.level is Level.DEGRADED and result.reason in result.health:
+            self.faults[re.sub(r" (by|for) [\d.]+ s$", "", result.reason)] += 1  # of one kind, however many seconds
+        if warned.warning_s is not None:
+            self.warning_s.append(warned.warning_s)
         if warned.latency_s is not None:
             self.latency_s.append(warned.latency_s)
-        self.factor = result.scale_factor
+        if result.camera_height_m is not None:  # no factor is known of a frame that could not be judged
+            self.factor = result.scale_factor
         self.remarks.update(dict.fromkeys(one for one in result.health if one.endswith("alone")))
         begins = result.level.alert and (self.alerted is None or (result.level, self.alerted) == (Level.CRITICAL, Level.WARNING))
         self.alerts += result.level.alert and self.alerted is None
@@ -98,20 +104,25 @@ class _Count:
         count = len(self.warning_s)
         parts = [f"{count} frames in {seconds:.1f} s ({count / max(seconds, 1e-9):.1f} a second)"]
         if count:
-            parts.append(f"warning stage {1000 * float(np.median(self.warning_s)):.1f} ms a frame")
+            parts.append(f"warning stage {1000 * float(np.median(self.warning_s)):.1f} ms of wall time a frame")
         if self.latency_s:
             middle, late = np.quantile(self.latency_s, (0.5, 0.95)).tolist()
             parts.append(f"latency {1000 * middle:.0f} ms, p95 {1000 * late:.0f} ms, {dropped} stale frames dropped")
-        parts.append(", ".join(f"{number} {level.value}" for level, number in self.levels.items()) or "no level")
+        levels = (f"{number} {level.value}{self._why(level)}" for level, number in self.levels.items())
+        parts.append(", ".join(levels) or "no level")
         parts.append(f"{self.alerts} alerts")
         if settings.camera_height_m is not None:
             parts.append(f"metres corrected by {self.factor:.3f}")
         parts += self.remarks
         return f"{'stopped: ' if stopped else ''}{'; '.join(parts)}"
 
+    def _why(self, level: Level) -> str:
+        """The commonest fault, for the degraded frames."""
+        return f" (mostly: {self.faults.most_common(1)[0][0]})" if level is Level.DEGRADED and self.faults else ""
+
 
 def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None]) -> str:
-    """Warn on one source until it ends, or until Ctrl-C; what is written by then stays, complete.
+    """Warn on one source until it ends, fails, or until Ctrl-C; what was seen by then is written, the files complete.
 
     Args:
         options: What is asked for.
@@ -122,13 +133,16 @@ def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None])
         One line: frames, rate, cost of the warning, latency of a live source, levels, alerts, scale factor.
 
     Raises:
-        LapDepthError: Input, an option or an output cannot be used.
+        ReadError: The source cannot be read, or no further.
+        InputError: An option cannot be used, or a frame of the source.
+        LapDepthError: The model or an output cannot be used.
     """
     ego = options.ego()
     named = [str(path.resolve()) for path in (options.output, options.events, options.frames) if path is not None]
     if len(set(named)) < len(named) or str(Path(options.source).absolute()) in named:
         raise InputError("source, output, events and frames must be different files; give each a name of its own")
     count, stopped = _Count(), False
+    failure: LapDepthError | None = None
     source = open_frames(options.source, options.fps, options.timestamps)
     predictor = DepthPredictor.from_pretrained(options.model)
     with ExitStack() as stack:
@@ -136,9 +150,17 @@ def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None])
         video = stack.enter_context(write_video(options.output, source.fps)) if options.output else None
         event = stack.enter_context(_lines(options.events)) if options.events else None
         line = stack.enter_context(_lines(options.frames)) if options.frames else tell
+
+        def until_failure() -> Iterator[VideoFrame | None]:
+            nonlocal failure
+            try:
+                yield from ahead.within(settings.health.max_gap_s if source.live else None)
+            except (ReadError, InputError) as error:  # kept, so that the frame before it is still judged
+                failure = error
+
         start = time.perf_counter()
         try:
-            warned_frames = warn_frames(iter(ahead), predictor, CollisionWarner(settings), ego, options.focal_px, source.live)
+            warned_frames = warn_frames(until_failure(), predictor, CollisionWarner(settings), ego, options.focal_px, source.live)
             for warned in warned_frames:
                 text = _with_latency(warned)
                 line(text)
@@ -148,7 +170,13 @@ def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None])
                     video(warned.frame.time_s, _overlay(warned, settings))
         except KeyboardInterrupt:
             stopped = True
+        except InputError as error:  # a frame that the model, the warning or the overlay cannot take
+            failure = error
         seconds = time.perf_counter() - start
+        if failure is not None and not count.warning_s:
+            raise failure  # here, so that no empty files appear
+    if failure is not None:
+        raise failure
     return count.words(seconds, ahead.dropped, stopped, settings)
 
 

@@ -69,7 +69,7 @@ class PathSettings(Settings):
         min_horizon_m: The horizon at a standstill. [D]
         max_curvature_1pm: Curvature beyond which the yaw rate is not believed. [D] a radius of 5 m
         curve_margin_m: Sideways error that a curve's far end may have. [D] from a car parked beside the lane to the corridor
-        curve_depth_error: Relative error of depth that is reckoned with there. Specification, constant scale error
+        curve_depth_error: Relative error of depth that is reckoned with there. [D] specification, constant scale error
         lowest_m: An obstacle begins this high above the ground. [D] specification
         highest_m: What is higher can be driven under. [D] specification
         bin: Width of a bin of the histogram of log depth. [D]
@@ -107,7 +107,7 @@ class TrackSettings(Settings):
 
     Attributes:
         confirm_hits: Sightings that confirm a track. [D] specification, 3 of 5
-        confirm_of: Among this many frames.
+        confirm_of: Among this many frames. [D] specification
         far_m: Beyond this range every one of `confirm_of` frames must see it. [D] specification, 60 m
         steady_s: How often a track was seen is a mean that forgets over this time, and begins at nothing. [D]
         steady_share: An alert needs a mean of this at `steady_m` and beyond, which a thing never missed reaches in 0.8 s. [D]
@@ -168,7 +168,7 @@ class DecisionSettings(Settings):
         fast_mps: 45 mph. [D] specification
         floor_unscaled_s: The floor where the own speed or the scale is unknown. [Q] about the NCAP's 2.4 s, with a margin
         caution_more_s: Caution comes this much above the floor. [D]
-        critical_s: Time to collision that is critical. [Q] under it braking alone seldom helps at speed
+        critical_s: Time to collision that is critical. [D] under it braking alone seldom helps at speed
         earliest_s: No warning at a longer time to collision. [Q] FMVSS 127 starts its tests at 5.0 s
         sigmas: A condition must hold at the bound this many standard deviations to the safe side. [D]
         wander_sigmas: The lead's braking counts less this many standard deviations of what noise alone makes of it. [D]
@@ -208,6 +208,9 @@ class HealthSettings(Settings):
     Attributes:
         frozen_s: A picture that stays the same for so long is frozen. [D] video repeats single frames
         moving_mps: Below this own speed nothing need change. [D]
+        surely_moving_mps: From this own speed on a picture changes in the large within `frozen_s`. [D]
+        frozen_share: By at least this share of its contrast, in the mean over blocks. [D] twice what a frozen one does
+        speed_s: An own speed that is missing in single frames is taken to be the last one for so long. [D]
         dark_level: Mean grey level of a dark picture. [D]
         bright_level: Grey level that the brightest hundredth of a dark picture stays under: lamps at night exceed it. [D]
         detail: Least mean step between neighbouring pixels, in grey levels, of a block that shows something. [D]
@@ -222,6 +225,9 @@ class HealthSettings(Settings):
 
     frozen_s: Positive = 0.3
     moving_mps: NotNegative = 1.0
+    surely_moving_mps: NotNegative = 5.0
+    frozen_share: Positive = 0.01
+    speed_s: NotNegative = 1.0
     dark_level: NotNegative = 12.0
     bright_level: NotNegative = 40.0
     detail: NotNegative = 0.8

@@ -30,9 +30,9 @@ from lapdepth.collision.settings import TurningSettings
 from lapdepth.imaging import ByteArray
 
 ROUNDS = 6
-"""Rounds of reweighted least squares."""
+"""Rounds of reweighted least squares. [D]"""
 AGREES = 3.0
-"""Standard deviations within which a corner agrees with the motion."""
+"""Standard deviations within which a corner agrees with the motion. [D]"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

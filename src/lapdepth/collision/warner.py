@@ -20,6 +20,7 @@ import numpy.typing as npt
 from lapdepth.collision.corners import grey_of
 from lapdepth.collision.corridor import curvature_1pm, horizon_m
 from lapdepth.collision.decision import LONGEST_S, Hysteresis, Threat, assess, judge
+from lapdepth.collision.ego import FASTEST_MPS
 from lapdepth.collision.frame import Frame, FrameResult, Level
 from lapdepth.collision.ground import Ground, fit_ground
 from lapdepth.collision.health import Watch, check_depth, check_picture, usable, watch_on
@@ -53,6 +54,7 @@ class CollisionWarner:
         """Forget everything, as for another drive."""
         self._watch = Watch()
         self._heights = HeightHistory()
+        self._speed = (-math.inf, 0.0)
         self._forget()
 
     def _forget(self) -> None:
@@ -60,6 +62,7 @@ class CollisionWarner:
         self._ground: Ground | None = None
         self._ground_s = -math.inf
         self._tracks: list[Track] = []
+        self._relative = False
         self._standing = (-math.inf, 0.0)
         self._curvature = 0.0
         self._looming = LoomingEye(self.settings.looming)
@@ -68,7 +71,7 @@ class CollisionWarner:
         self._healthy_since_s: float | None = None
         self._was_degraded = False
         self._raw_reason = "nothing in the path"
-        self._alert_reason = ""
+        self._alert_reason = self._caution_reason = ""
 
     def __call__(self, frame: Frame) -> FrameResult:
         """Judge one frame; frames come in the order of their time.
@@ -79,7 +82,7 @@ class CollisionWarner:
         Returns:
             The level with its reason and numbers.
         """
-        frame = _finite(frame)
+        frame = self._plausible(frame)
         self._watch, fault, repeated = watch_on(self._watch, frame, self.settings.health)
         good = usable(frame, self.settings.path.min_confidence)
         fault = fault or check_depth(frame.depth_m, good, self.settings.health)
@@ -96,6 +99,17 @@ class CollisionWarner:
         if not repeated and self._ground is not None:
             self._update_tracks(frame, good, self._ground)
         return self._result(frame, *self._decide(frame, repeated))
+
+    def _plausible(self, frame: Frame) -> Frame:
+        """A speed or yaw rate that no vehicle has is unknown; a speed that is missing for a moment is the last one."""
+        speed, yaw = frame.ego_speed_mps, frame.yaw_rate_rps
+        if speed is not None and not 0 <= speed <= FASTEST_MPS:  # a NaN too
+            speed = None
+        if speed is not None:
+            self._speed = (frame.time_s, speed)
+        elif 0 <= frame.time_s - self._speed[0] <= self.settings.health.speed_s:
+            speed = self._speed[1]
+        return replace(frame, ego_speed_mps=speed, yaw_rate_rps=yaw if yaw is not None and math.isfinite(yaw) else None)
 
     def _update_ground(self, frame: Frame, good: npt.NDArray[np.bool_]) -> str | None:
         """The plane of this frame; a lost one is kept for a moment. Returns the fault, if any."""
@@ -130,8 +144,20 @@ class CollisionWarner:
         )
         if grey is not None:
             obstacles = [self._grown(one, grey, frame) for one in obstacles]
+        self._relate(_scaled_speed(frame))
         speed = _scaled_speed(frame) or 0.0  # 0 makes all speeds relative
         self._tracks = follow(self._tracks, obstacles, frame.time_s, speed, self._heights, settings.track, settings.looming)
+
+    def _relate(self, speed_mps: float | None) -> None:
+        """Where the own speed becomes known or unknown, the tracks' speeds become those over ground or relative ones."""
+        if (speed_mps is None) == self._relative:
+            return
+        self._relative = speed_mps is None
+        shifts = [-track.ego_mps if speed_mps is None else speed_mps for track in self._tracks]
+        self._tracks = [
+            replace(track, state=track.state + np.array([0.0, shift, 0.0]), ego_mps=track.ego_mps + shift)
+            for track, shift in zip(self._tracks, shifts, strict=True)
+        ]
 
     def _apparent_speed(self, frame: Frame, yaw_rate_rps: float | None) -> float | None:
         """Own speed in the metres of the depth where the path leads.
@@ -176,6 +202,10 @@ class CollisionWarner:
             self._alert_reason = self._raw_reason
         elif self._hysteresis.level.alert:  # an alert that is held says what it was raised for
             self._raw_reason = f"a moment ago: {self._alert_reason}"
+        if asked is Level.CAUTION:
+            self._caution_reason = self._raw_reason
+        elif asked is Level.CLEAR and self._hysteresis.level is Level.CAUTION:
+            self._raw_reason = f"a moment ago: {self._caution_reason}"
         if not repeated:
             self._hysteresis = self._hysteresis.add(asked, frame.time_s, settings.decision, not frame.driver_braking)
         return nearest, threat
@@ -215,6 +245,7 @@ class CollisionWarner:
             ttc_braking_s=threat.ttc_braking_s if threat.ttc_braking_s < LONGEST_S else None,
             required_mps2=threat.required_mps2,
             label=nearest.seen.label,
+            box=_shares(nearest.seen.box, frame),
         )
 
     def _remarks(self, frame: Frame, factor: float) -> tuple[str, ...]:
@@ -237,9 +268,7 @@ def _scale_free(frame: Frame) -> bool:
     return frame.ego_speed_mps is None or not frame.focal_known
 
 
-def _finite(frame: Frame) -> Frame:
-    """A speed or yaw rate that is no number is unknown."""
-    speed, yaw = frame.ego_speed_mps, frame.yaw_rate_rps
-    speed = speed if speed is not None and math.isfinite(speed) else None
-    yaw = yaw if yaw is not None and math.isfinite(yaw) else None
-    return replace(frame, ego_speed_mps=speed, yaw_rate_rps=yaw)
+def _shares(box: tuple[float, float, float, float], frame: Frame) -> tuple[float, float, float, float]:
+    left, top, right, bottom = box
+    width, height = frame.intrinsics.width, frame.intrinsics.height
+    return left / width, top / height, right / width, bottom / height

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Self
@@ -25,6 +26,7 @@ class ReadAhead:
         self.dropped = 0
         self._source = source
         self._frames: deque[VideoFrame] = deque()
+        self._came_s = time.monotonic()
         self._changed = threading.Condition()
         self._ended = False
         self._error: Exception | None = None
@@ -33,13 +35,26 @@ class ReadAhead:
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """The frames, as the source gives and raises them."""
+        return (frame for frame in self.within(None) if frame is not None)
+
+    def within(self, longest_s: float | None) -> Iterator[VideoFrame | None]:
+        """The frames, as the source gives and raises them, and `None` each time that none has come for so long.
+
+        Args:
+            longest_s: Counted from when the last frame came, or from the last `None`; `None`: wait without end.
+        """
+        since_s = self._came_s
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._frames or self._ended)
-                if not self._frames:
+                left_s = None if longest_s is None else since_s + longest_s - time.monotonic()
+                self._changed.wait_for(lambda: self._frames or self._ended, left_s)
+                if self._frames:
+                    frame, since_s = self._frames.popleft(), self._came_s
+                    self._changed.notify_all()
+                elif self._ended:
                     break
-                frame = self._frames.popleft()
-                self._changed.notify_all()
+                else:
+                    frame, since_s = None, since_s + (longest_s or 0.0)
             yield frame
         if self._error is not None:
             raise self._error
@@ -69,6 +84,7 @@ class ReadAhead:
                     if self._ended:
                         return
                     self._frames.append(frame)
+                    self._came_s = time.monotonic()
                     self._changed.notify_all()
         except Exception as error:  # raised again where the frames are taken
             self._error = error

@@ -27,7 +27,7 @@ FASTER_MPS2 = (0.5, 1.5)
 SLOWER_MPS2 = (0.5, 2.0)
 """It changes speed so fast: ordinary driving brakes with 2 m/s2 at most. [C]"""
 HEADWAYS_S = (1.2, 2.5)
-"""The driver's headway, one a run. Specification"""
+"""The driver's headway, one a run. [D] specification"""
 IDM_FASTER_MPS2, IDM_SLOWER_MPS2, IDM_STILL_M = 1.5, 2.0, 2.0
 """The model's acceleration, comfortable deceleration and gap at a standstill, as in its paper's order of magnitude. [C]"""
 

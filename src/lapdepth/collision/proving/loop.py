@@ -21,7 +21,9 @@ DRIVER_REACTION_S = 1.2
 DRIVER_BRAKES_MPS2 = 0.7 * 9.81
 """How hard the driver brakes. [C]"""
 OUT_OF_SIGHT_M = 160.0
+"""What is farther away is not drawn: no horizon reaches it. [D]"""
 BEFORE_BEND_M = 5.0
+"""A run ends so far before a bend, behind which the track knows no driving. [D]"""
 
 CAMERA = Intrinsics.from_focal(320, 96, 185.5)
 """The default model's working size for road pictures and their focal length, both halved: the statistics come out the same, in a

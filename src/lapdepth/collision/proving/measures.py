@@ -18,26 +18,27 @@ Depth = Literal["exact", "noisy", "model", "folder"]
 
 FOLLOWING = "following"
 ANNOUNCED_S = 1.0
-"""A collision without an alert this long before counts as unannounced. Specification"""
+"""A collision without an alert this long before counts as unannounced. [D] specification"""
 TESTED = ("T1", "T2", "T3", "CCRs", "CCRm", "CCRb12-hard", "CCRb12-soft", "CCRb40-hard", "CCRb40-soft")
 """Groups of the rows "all of these"."""
 IN_TIME = {"T1": (2.1, 0.95), "T2": (2.4, 0.71), "T3": (2.0, 0.95)}
-"""Least time to collision at the alert, and the share of noisy runs that must keep it. Specification"""
+"""Least time to collision at the alert, and the share of noisy runs that must keep it. [Q] NHTSA; shares [D] specification"""
 SEVENS = (7, 5, 2)
-"""Of a network's runs five of every seven must keep it, in two sevens at least. Specification"""
+"""Of a network's runs five of every seven must keep it, in two sevens at least. [C] NHTSA; twice over [D]"""
 AVOIDED = {"CCRs": (1.0, 0.95, 0.9), "CCRm": (1.0, 0.95, 0.9)}
-"""Share of runs without collision, for exact and noisy depth and for a network's, of this up to `NETWORK_MPS`. Specification"""
+"""Share of runs without collision, for exact and noisy depth and for a network's, of this up to `NETWORK_MPS`. [D]"""
 NETWORK_MPS = 60 / 3.6
 QUIET = (0.0, 0.0, 0.01)
-"""Largest share of runs with a false alert, and of collisions not announced. Specification"""
+"""Largest share of runs with a false alert, and of collisions not announced. [D] specification"""
 NUISANCE = (0.0, 0.5, 2.0)
-"""Largest number of alerts an hour of ordinary following. Specification"""
+"""Largest number of alerts an hour of ordinary following. [D] specification"""
 ERRORS = {"TTC of 1.5 to 4 s": (0.03, 0.12, 0.15), "range of 5 to 40 m, net of s": (0.01, 0.05, 0.08)}
-"""Largest median relative errors. Specification"""
+"""Largest median relative errors. [D] specification"""
 DELAYS_S = {"CCRb12-hard": (0.7, 1.2), "CCRb12-soft": (1.8, 2.1), "CCRb40-hard": (1.6, 2.0), "CCRb40-soft": (3.9, 4.3)}
-"""Longest time from the lead's onset to the alert, for exact and for noisy depth. Specification"""
+"""Longest time from the lead's onset to the alert, for exact and for noisy depth. [D] specification"""
 REPORTED = ("pedestrian", "cyclist", "motorcycle")
 LONGEST_TTC_S = 5.0
+"""Largest time to collision at an alert, p95: an earlier one is a nuisance. [D] specification"""
 NEVER_S = 99.0
 """Stands for an alert while nothing came nearer, and for none at all."""
 

@@ -19,7 +19,7 @@ from lapdepth.camera import FloatArray, Intrinsics
 
 CAMERA_HEIGHT_M = 1.5
 CAMERA_TO_FRONT_M = 1.5
-"""The track's vehicle: a camera behind the windscreen of a car."""
+"""The track's vehicle: a camera behind the windscreen of a car. [D]"""
 
 NEAREST_M = 0.2
 

@@ -11,7 +11,7 @@ from lapdepth.camera import Intrinsics
 from lapdepth.collision.proving.scene import Seen, View, exact_depth
 
 FARTHEST_M = 120.0
-"""What is farther away counts as sky, as with a network of limited range."""
+"""What is farther away counts as sky, as with a network of limited range. [D]"""
 
 PICTURE = (24, 80)
 """Size of the grainy grey picture that stands for a camera that is alive."""
