@@ -27,11 +27,10 @@ def benchmark(
     from rich.console import Console
 
     from lapdepth.benchmark.speed import measure
-    from lapdepth.errors import OutputError
-    from lapdepth.io.files import write_json
+    from lapdepth.io.files import check_folder, write_json
 
-    if json_file is not None and not json_file.parent.is_dir():
-        raise OutputError(f"cannot write {json_file}: the folder {json_file.parent} does not exist; make it first")
+    if json_file is not None:
+        check_folder(json_file)
     score = None
     if manifest is not None:
         from lapdepth.benchmark.cost import Cost

@@ -52,7 +52,7 @@ def evaluate(
 ) -> None:
     """Score models, which are given the manifest's focal lengths, or saved predictions, on pictures with measured depth."""
     from lapdepth.cli.processes import processes
-    from lapdepth.errors import ConfigError, OutputError
+    from lapdepth.errors import ConfigError
     from lapdepth.evaluation.datasets import PROTOCOL_OF
     from lapdepth.evaluation.gallery import Gallery
     from lapdepth.evaluation.protocols import PROTOCOLS, find_protocol
@@ -61,7 +61,7 @@ def evaluate(
     from lapdepth.evaluation.report import PICTURES, write_page
     from lapdepth.evaluation.saved import Coding, SavedPredictions
     from lapdepth.evaluation.tables import Scored
-    from lapdepth.io.files import write_bytes, write_json
+    from lapdepth.io.files import check_folder, write_bytes, write_json
 
     if (manifest is None) == (dataset is None) or (root is None) != (dataset is None):
         raise ConfigError("what shall be scored? Give --manifest FILE --protocol NAME, or --dataset NAME --root DIR")
@@ -72,8 +72,8 @@ def evaluate(
     if flip and predictions and not model:
         raise ConfigError("--flip is for models; saved predictions are scored as they are")
     for file in (json_file, html_file):
-        if file is not None and not file.parent.is_dir():
-            raise OutputError(f"cannot write {file}: the folder {file.parent} does not exist; make it first")
+        if file is not None:
+            check_folder(file)
     rules = find_protocol(protocol or PROTOCOL_OF.get(dataset or "", "plain"))
     rows, folder = _rows(manifest, dataset, root, split, fold)
     codings = [

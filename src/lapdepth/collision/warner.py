@@ -144,9 +144,10 @@ class CollisionWarner:
         )
         if grey is not None:
             obstacles = [self._grown(one, grey, frame) for one in obstacles]
-        self._relate(_scaled_speed(frame))
-        speed = _scaled_speed(frame) or 0.0  # 0 makes all speeds relative
-        self._tracks = follow(self._tracks, obstacles, frame.time_s, speed, self._heights, settings.track, settings.looming)
+        speed = _scaled_speed(frame)
+        self._relate(speed)
+        ego_mps = speed or 0.0  # 0 makes all speeds relative
+        self._tracks = follow(self._tracks, obstacles, frame.time_s, ego_mps, self._heights, settings.track, settings.looming)
 
     def _relate(self, speed_mps: float | None) -> None:
         """Where the own speed becomes known or unknown, the tracks' speeds become those over ground or relative ones."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from lapdepth.camera import FloatArray
 from lapdepth.data.likeness import BITS, Hashes, find_alike, picture_hash
-from lapdepth.data.manifest import Row, read_depth
+from lapdepth.data.manifest import Row, load_sample, read_depth
 from lapdepth.errors import LapDepthError
 from lapdepth.imaging import ByteArray
 from lapdepth.io.images import read_image
@@ -222,12 +222,9 @@ def _unexpected(rows: Sequence[Row], seen: Sequence[_Seen], expect: Expect) -> _
 
 def _ratio(row: Row, expect: Expect) -> float:
     """Median of expected over measured depth."""
-    depth_m = read_depth(row.depth, row.units_per_metre)
-    if row.sky_code is not None:
-        depth_m[depth_m == np.float32(row.sky_code) / np.float32(row.units_per_metre)] = 0
-    measured = depth_m > 0
-    expected_m = expect(read_image(row.image).rgb, row.fx_px)
-    return float(np.median(expected_m[measured] / depth_m[measured]))
+    sample = load_sample(row)
+    measured = sample.depth_m > 0
+    return float(np.median(expect(sample.image, row.fx_px)[measured] / sample.depth_m[measured]))
 
 
 def _duplicates(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str]) -> _Found:

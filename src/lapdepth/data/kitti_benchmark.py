@@ -30,9 +30,9 @@ from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.data.kitti import UNITS_PER_METRE
 from lapdepth.data.lists import Files, Listing
 from lapdepth.data.manifest import Row
-from lapdepth.errors import InputError, OutputError, ReadError
+from lapdepth.errors import InputError, ReadError
 from lapdepth.imaging import ByteArray
-from lapdepth.io.files import read_bytes, write_bytes
+from lapdepth.io.files import check_folder, read_bytes, write_bytes
 from lapdepth.io.images import read_image
 
 TEST_PICTURES = 500
@@ -111,8 +111,7 @@ def write_submission(
     """
     if output.suffix.lower() != ".zip":
         raise InputError(f"cannot write {output}: a submission is a ZIP; expected a name that ends in .zip")
-    if not output.parent.is_dir():
-        raise OutputError(f"cannot write {output}: there is no folder {output.parent}")
+    check_folder(output)
     folder = root / "depth_selection" / "test_depth_prediction_anonymous"
     images = _pictures(folder)
     if len(images) != TEST_PICTURES:

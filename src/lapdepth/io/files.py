@@ -31,6 +31,12 @@ MAX_BYTES = 2**30
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// is a drive
 
 
+def check_folder(path: Path) -> None:
+    """Raise `OutputError` where the folder that a file is to be written into is missing, before long work is done for it."""
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {path}: the folder {path.parent} does not exist; make it first")
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path in the same folder, which becomes `path` when the block ends well and vanishes when it does not.
