@@ -85,6 +85,9 @@ def test_stride(levels, stride):
         ({"far_m": 80.5}, "far_m 80.5 must be above 4 and at most max_depth_m 80.0"),
         ({"far_m": 0.5, "depth_scale": "log", "min_depth_m": 0.5}, "far_m 0.5 must be above 0.5 and at most"),
         ({"working_size": [4096, 4128]}, "more than 16,777,216 pixels"),
+        ({"far_m": 81}, r"far_m 81.0 must be above 4 and at most max_depth_m 80.0$"),
+        ({"depth_scale": "x" * 80}, "depth_scale: .*got 'x{80}'$"),
+        ({"depth_scale": "x" * 81}, "depth_scale: [^x]*$"),
         ({"far_m": -1, "focal_px": -1, "max_depth_m": -1}, r"\(and 2 more\)"),
     ],
 )

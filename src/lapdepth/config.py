@@ -24,6 +24,9 @@ Channels = Annotated[int, Field(ge=1, le=4096)]
 MAX_WORKING_PIXELS = 4096 * 4096
 """A stored configuration may come from anyone; a larger picture would only fill the memory."""
 
+LONGEST_SHOWN = 80
+"""Characters of a wrong value up to which a message repeats it."""
+
 LEAST_FAR_SHARE = 0.05
 """`far_m` of a model of linear depth lies above this share of its range, so that it does not take all for sky."""
 
@@ -182,7 +185,7 @@ def read_toml(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     for override in overrides or []:
-        _apply(data, override)
+        apply_override(data, override)
     return data
 
 
@@ -198,7 +201,12 @@ def check_settings(data: dict[str, Any], kind: type[SettingsT], source: str) -> 
         raise ConfigError(f"{source}: {_first(error)}") from None
 
 
-def _apply(data: dict[str, Any], override: str) -> None:
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Change plain data in place as `--set key=value` says; `read_toml` says how it is written.
+
+    Raises:
+        ConfigError: It is not `key=value`, or leads through a value.
+    """
     key, equals, value = override.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set got '{override}'; expected key=value, such as optimizer.lr=1e-4")
@@ -229,4 +237,7 @@ def _first(error: ValidationError) -> str:
     more = f" (and {len(others)} more)" if others else ""
     if first["type"] == "extra_forbidden":
         return f"unknown key '{where}'{more}"
-    return f"{where}: {first['msg']}, got {str(first['input'])[:60]!r}{more}"
+    got = str(first["input"])
+    # Of what fits not together the input is the whole table, which tells nothing.
+    shown = "" if isinstance(first["input"], dict) or len(got) > LONGEST_SHOWN else f", got {got!r}"
+    return f"{where}: {first['msg']}{shown}{more}"

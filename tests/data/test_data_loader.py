@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch", reason="the loaders need the torch extra")
 from data.pictures import CAMERA, UNCHANGED, write_dense, write_manifest, write_pictures  # noqa: E402
 from lapdepth.data.augment import AugmentSettings  # noqa: E402
 from lapdepth.data.loader import CounterDataset, Source, batches  # noqa: E402
-from lapdepth.data.manifest import read_manifest  # noqa: E402
-from lapdepth.errors import ConfigError  # noqa: E402
+from lapdepth.data.manifest import load_sample, read_manifest  # noqa: E402
+from lapdepth.errors import ConfigError, LapDepthError, ReadError  # noqa: E402
 from lapdepth.evaluation.protocols import PROTOCOLS  # noqa: E402
 
 SETTINGS = AugmentSettings(scale=(0.9, 1.4), rotate_deg=3, noise=4)
@@ -94,6 +94,19 @@ def test_workers_change_nothing(rows):
     assert len(alone) == len(shared) == 4
     for a, b in zip(alone, shared, strict=True):
         assert equal(tensors_of(a), tensors_of(b))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # later Pythons warn of forks
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_keeps_its_type_and_message_whoever_loads(tmp_path, workers):
+    rows = read_manifest(write_pictures(tmp_path, 3))
+    rows[1].image.write_bytes(rows[1].image.read_bytes()[:60])
+    with pytest.raises(LapDepthError) as expected:
+        load_sample(rows[1])
+    with pytest.raises(ReadError) as caught:
+        list(batches(CounterDataset([Source(rows)], (64, 96), UNCHANGED, seed=0), 1, 0, 3, workers))
+    assert type(caught.value) is type(expected.value)
+    assert str(caught.value) == str(expected.value)
 
 
 def test_a_window_cuts_picture_depth_and_camera(rows):

@@ -1,15 +1,20 @@
 """What a run writes: places that cannot be written, full disks, and which rows a group draws from."""
 
+import os
 import resource
+import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the torch extra")
 
 from data.pictures import write_pictures  # noqa: E402
+from lapdepth import __version__  # noqa: E402
 from lapdepth.data.manifest import divide, read_manifest  # noqa: E402
 from lapdepth.errors import OutputError  # noqa: E402
+from lapdepth.training import report  # noqa: E402
 from lapdepth.training.loop import make_sources  # noqa: E402
 from lapdepth.training.report import RunLog  # noqa: E402
 from lapdepth.training.state import clear_unfinished, load_newest_state, save_state  # noqa: E402
@@ -75,3 +80,41 @@ def test_sources_are_used_as_the_settings_say(tmp_path):
     assert second.rows == divide(rows, 1, 2)[0]
     assert len(second.rows) < len(rows)
     assert (second.repeat, second.window, second.sky) == (3, (0, 0, 90, 60), True)
+
+
+def git(folder, *arguments):
+    names = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    done = subprocess.run(["git", *arguments], cwd=folder, env=os.environ | names, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_the_git_state_is_the_packages_own(tmp_path, monkeypatch):
+    git(tmp_path, "init", "-q")
+    package = tmp_path / "package"
+    package.mkdir()
+    file = package / "report.py"
+    file.write_text("a = 1\n")
+    assert report._git_state(file) == "unknown"  # as of an environment inside of someone's repository
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
+    commit = git(tmp_path, "rev-parse", "--short", "HEAD")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    git(elsewhere, "init", "-q")
+    monkeypatch.chdir(elsewhere)
+    assert report._git_state(file) == commit
+    file.write_text("a = 2\n")
+    assert report._git_state(file) == f"{commit}-dirty"
+    assert report._git_state(tmp_path / "none" / "report.py") == "unknown"
+
+
+def test_the_environment_tells_the_package(tmp_path, monkeypatch):
+    git(tmp_path, "init", "-q")
+    (tmp_path / "mine").write_text("a")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "mine")
+    own = report._git_state(Path(report.__file__))
+    monkeypatch.chdir(tmp_path)
+    made = report.environment()
+    assert (made["lapdepth"], made["git"]) == (__version__, own)
+    assert git(tmp_path, "rev-parse", "--short", "HEAD") not in made["git"]

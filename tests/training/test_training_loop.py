@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch", reason="training needs the torch extra")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from lapdepth.data.loader import CounterDataset  # noqa: E402
+from lapdepth import __version__  # noqa: E402
+from lapdepth.data.loader import Batch, CounterDataset  # noqa: E402
 from lapdepth.data.manifest import read_manifest  # noqa: E402
 from lapdepth.errors import ConfigError, ModelError, ReadError  # noqa: E402
 from lapdepth.io.depth import write_png16  # noqa: E402
@@ -62,6 +63,8 @@ def test_a_run_ends_in_a_model_that_loads(finished):
     made = network.config.provenance
     assert (made["trained_on"], made["steps"], made["seed"]) == ("manifest.csv", "6", "3")
     assert {"started_from", "trained_at", "torch", "device", "git"} <= made.keys()
+    assert made["lapdepth"] == __version__
+    assert "start_trained_on" not in made
     out = network(picture(1, 64, 96))
     assert torch.isfinite(out.depth_m).all()
     torch.manual_seed(finished.seed)
@@ -221,7 +224,8 @@ def test_the_published_gradient_loss_without_filled_in_depth_is_refused(tmp_path
 
 def test_truth_beyond_the_farthest_counts_as_the_farthest(finished):
     network = starting_network(finished)
-    batch = next(loop._stream(finished.groups[0], finished, 0))
+    (group,) = finished.groups
+    batch = next(loop._stream(group, make_sources(group, finished), finished, 0))
     farthest = finished.model.max_depth_m * batch.focal_px / finished.model.focal_px  # as that picture's camera sees it
     at, beyond = (
         loop.group_loss(network, replace(batch, depth_m=batch.depth_m * 0 + (factor * farthest).view(-1, 1, 1, 1)), finished)
@@ -240,15 +244,127 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(tmp_path, m
         return loss_of(*arguments) * (value if len(calls) == 3 else 1)
 
     monkeypatch.setattr(loop, "scale_invariant_loss", bad_at_step_two)
-    with pytest.raises(TrainingStoppedError, match=r"group 'all' is not finite at step 2; .*nan-step-00000002\.safetensors"):
+    with pytest.raises(TrainingStoppedError, match=r"loss of group 'all' is not finite at step 2; .*nan-step-00000002\.saf"):
         train(config)
     batch = load_file(config.output / "nan-step-00000002.safetensors")
-    assert batch["image"].shape == (2, 3, 64, 96)
-    assert batch["depth_m"].shape == (2, 1, 64, 96)
-    # Nothing of that step came into the weights: the last checkpoint is of the step before, and finite.
+    assert batch.keys() == {f"all/{field.name}" for field in fields(Batch)}
+    assert batch["all/image"].shape == (2, 3, 64, 96)
+    assert batch["all/depth_m"].shape == (2, 1, 64, 96)
+    assert_newest_is_finite(config, step=2)
+
+
+def assert_newest_is_finite(config, step):
+    """Nothing of a step that was stopped came into the weights: the last checkpoint is of the step before."""
     state = load_newest_state(config.output)
-    assert state["step"] == 2
+    assert state["step"] == step
     assert all(torch.isfinite(tensor).all() for tensor in state["network"].values())
+    assert not (config.output / "model").exists()
+
+
+class BadSlope(torch.autograd.Function):
+    """Passes a finite value on, and no finite gradient back."""
+
+    @staticmethod
+    def forward(ctx, value):
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, slope):
+        return slope * math.nan
+
+
+@pytest.mark.parametrize("clip_norm", [5.0, None])
+def test_a_gradient_that_is_not_finite_stops_the_run_before_the_weights_change(tmp_path, monkeypatch, clip_norm):
+    groups = [group_of("a", 2), group_of("b", 1)]
+    optimizer = {"lr": 1e-3, "eps": 1e-6, "clip_norm": clip_norm}
+    config = make_run(tmp_path, groups=groups, optimizer=optimizer, checkpoint_every=1)
+    loss_of, calls = loop.scale_invariant_loss, []
+
+    def bad_in_the_second_group(*arguments):
+        calls.append(1)
+        loss = loss_of(*arguments)
+        return BadSlope.apply(loss) if len(calls) == 4 else loss
+
+    monkeypatch.setattr(loop, "scale_invariant_loss", bad_in_the_second_group)
+    with pytest.raises(TrainingStoppedError, match=r"^the gradient is not finite at step 1; .*nan-step-00000001\.safetensors"):
+        train(config)
+    kept = load_file(config.output / "nan-step-00000001.safetensors")
+    assert kept.keys() == {f"{group}/{field.name}" for group in "ab" for field in fields(Batch)}
+    assert (len(kept["a/image"]), len(kept["b/image"])) == (2, 1)
+    assert_newest_is_finite(config, step=1)
+
+
+def test_without_clipping_a_gradient_is_taken_as_it_is(tmp_path):
+    runs = []
+    for name, clip_norm in (("none", None), ("far", 1e9)):
+        (tmp_path / name).mkdir()
+        runs.append(make_run(tmp_path / name, steps=2, optimizer={"lr": 1e-3, "clip_norm": clip_norm}))
+        train(runs[-1])
+    assert logged(runs[0]) == logged(runs[1])
+    none, far = (load_file(run.output / "model" / "model.safetensors") for run in runs)
+    assert all(torch.equal(far[name], tensor) for name, tensor in none.items())
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_an_update_that_overflows_is_told_and_not_saved(tmp_path, ema):
+    config = make_run(tmp_path, steps=1, ema=ema, optimizer={"lr": 1e30})
+    with pytest.raises(TrainingStoppedError, match=r"weights are not finite after 1 steps, .*lower optimizer\.lr") as caught:
+        train(config)
+    assert len(str(caught.value).splitlines()) == 1
+    assert load_newest_state(config.output) is None
+    assert not (config.output / "model").exists()
+
+
+def test_a_finished_run_of_weights_that_are_not_finite_makes_no_model(tmp_path):
+    config = make_run(tmp_path, steps=1, ema=0.0)
+    train(config)
+    (config.output / "model" / "model.safetensors").unlink()
+    state = load_newest_state(config.output)
+    next(iter(state["network"].values()))[:] = math.nan
+    save_state(config.output, state.pop("step"), state)
+    with pytest.raises(TrainingStoppedError, match="weights are not finite"):
+        train(config, resume=True)
+    assert not (config.output / "model" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"data_root": "nowhere"}, ReadError),
+        ({"start_from": "nowhere"}, ModelError),
+        (
+            {"groups": [{"name": "a", "crop": [32, 48], "batch": 1, "sources": [{"manifest": "manifest.csv", "folds": 1}]}]},
+            ConfigError,
+        ),
+    ],
+    ids=["no data", "no start", "nothing left"],
+)
+@pytest.mark.parametrize("sobel", [0.0, 0.1])
+def test_a_refused_run_leaves_no_folder(tmp_path, changes, error, sobel):
+    config = make_run(tmp_path, **changes, loss={"sobel": sobel})
+    with pytest.raises(error):
+        train(config)
+    assert not config.output.exists()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # later Pythons warn of forks
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_picture_is_told_in_one_line(tmp_path, workers):
+    config = make_run(tmp_path, workers=workers)
+    for row in read_manifest(config.data_root / "manifest.csv"):
+        row.image.write_bytes(row.image.read_bytes()[:40])
+    with pytest.raises(ReadError, match=r"\d\.png") as caught:
+        train(config)
+    assert type(caught.value) is ReadError
+    assert len(str(caught.value).splitlines()) == 1
+    assert "Traceback" not in str(caught.value)
+
+
+def test_each_manifest_is_read_once(tmp_path, monkeypatch):
+    read, paths = loop.read_manifest, []
+    monkeypatch.setattr(loop, "read_manifest", lambda path, split: paths.append(path) or read(path, split))
+    train(make_run(tmp_path, steps=1, loss={"sobel": 0.1}))
+    assert len(paths) == 1
 
 
 def test_infinite_depth_in_the_data_stops_the_run(tmp_path, monkeypatch):
@@ -511,6 +627,19 @@ def test_starting_from_another_model(finished, tmp_path):
     assert len(str(caught.value).splitlines()) == 1
     with pytest.raises(ModelError, match="no model"):
         starting_network(make_run(tmp_path, start_from="nowhere"))
+
+
+def test_what_a_model_and_its_starts_were_trained_on_stays_on_record(finished, tmp_path):
+    start = finished.output / "model"
+    for generation, expected in enumerate(["manifest.csv", "other.csv; manifest.csv"]):
+        (folder := tmp_path / str(generation)).mkdir()
+        config = make_run(
+            folder, steps=1, start_from=str(start), groups=[group_of("all", 1, sources=[{"manifest": "other.csv"}])]
+        )
+        (config.data_root / "manifest.csv").rename(config.data_root / "other.csv")
+        made = load_model(train(config)).config.provenance
+        assert (made["trained_on"], made["start_trained_on"]) == ("other.csv", expected)
+        start = config.output / "model"
 
 
 def test_encoder_weights_from_a_file(tmp_path):

@@ -7,19 +7,19 @@ one training focal length, so the scaled picture's target shrinks by s. Nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 import cv2
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lapdepth.camera import FloatArray, Intrinsics
-from lapdepth.config import Positive, Settings
+from lapdepth.config import Settings
 from lapdepth.data.sample import Sample
 from lapdepth.imaging import ByteArray
 
 Spread = Annotated[float, Field(ge=0, le=1)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Scale = Annotated[float, Field(ge=0.1, le=10)]
 
 DENSE = 0.5
 """Share of measured pixels from which a depth map is resampled like a picture, not point by point."""
@@ -45,17 +45,23 @@ class AugmentSettings(Settings):
     """
 
     fit: bool = True
-    scale: tuple[Positive, Positive] = (1.0, 1.0)
+    scale: tuple[Scale, Scale] = (1.0, 1.0)
     rotate_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
     flip: bool = True
     brightness: Spread = 0.1
     gamma: Spread = 0.1
     channel_gain: Spread = 0.1
     saturation: Spread = 0.0
-    noise: Amount = 0.0
-    blur_px: Amount = 0.0
+    noise: Annotated[float, Field(ge=0, le=255)] = 0.0
+    blur_px: Annotated[float, Field(ge=0, le=100)] = 0.0
     permute_channels: Spread = 0.0
     probability: Spread = 0.5
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.scale[0] > self.scale[1]:
+            raise ValueError(f"scale is {list(self.scale)}; expected two numbers in rising order")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

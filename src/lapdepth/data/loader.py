@@ -16,13 +16,13 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from lapdepth.data.augment import AugmentSettings, Example, augment
 from lapdepth.data.manifest import Row, load_sample
 from lapdepth.data.sample import Sample
 from lapdepth.data.sky import bright_sky, continue_upwards
-from lapdepth.errors import ConfigError
+from lapdepth.errors import ConfigError, LapDepthError
 
 Window = tuple[int, int, int, int] | Literal["kb"] | None
 
@@ -137,16 +137,44 @@ def batches(
     """Batches of steps `first_step` to `last_step` - 1: step s holds the counters from s * batch on.
 
     Of several processes each takes a `part` of every batch, such as `range(4, 8)` of 16.
+
+    Raises:
+        LapDepthError: An example cannot be made, such as of a damaged file: the error of whoever loads it, as it is.
     """
     part = range(batch) if part is None else part
     loader = DataLoader(
-        dataset,
+        _ErrorsAsValues(dataset),
         batch_sampler=[[step * batch + place for place in part] for step in range(first_step, last_step)],
         num_workers=workers,
+        collate_fn=_stacked,
         pin_memory=torch.cuda.is_available(),
     )
     for tensors in loader:
+        if isinstance(tensors, LapDepthError):
+            raise tensors
         yield Batch(*tensors)
+
+
+class _ErrorsAsValues(Dataset[tuple[Tensor, ...] | LapDepthError]):
+    """Gives the package's own errors back: raised in a worker, they would reach the user as PyTorch's text of a traceback."""
+
+    def __init__(self, dataset: CounterDataset) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, counter: int) -> tuple[Tensor, ...] | LapDepthError:
+        try:
+            return self.dataset[counter]
+        except LapDepthError as error:
+            return error
+
+
+def _stacked(examples: list[tuple[Tensor, ...] | LapDepthError]) -> list[Tensor] | LapDepthError:
+    """The examples' tensors with the leading B, or the first error among them."""
+    for example in examples:
+        if isinstance(example, LapDepthError):
+            return example
+    tensors: list[Tensor] = default_collate(examples)
+    return tensors
 
 
 def _with_sky(sample: Sample) -> Sample:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
+from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,7 @@ from lapdepth.training.resume import Change, changes_of
 from lapdepth.training.scenes import drawn_source
 from lapdepth.training.schedule import learning_rate
 from lapdepth.training.state import clear_unfinished, load_newest_state, save_state
+from lapdepth.zoo import find_model, read_config
 
 SKY_SHARE = 0.9
 """Sky is taught to lie beyond this share of the model's range."""
@@ -60,7 +63,7 @@ MIN_FILLED = 0.3
 
 
 class TrainingStoppedError(LapDepthError, RuntimeError):
-    """The loss became NaN or infinite; the batch was saved."""
+    """The loss, the gradient or the weights became NaN or infinite; no checkpoint has them."""
 
 
 def train(config: TrainConfig, resume: bool = False) -> Path:
@@ -75,7 +78,8 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
 
     Raises:
         ConfigError: The run's folder holds a run and `resume` is off, or one with other settings; or data do not fit.
-        TrainingStoppedError: The loss became NaN.
+        ReadError: A manifest or a picture cannot be read.
+        TrainingStoppedError: The loss, the gradient or the weights became NaN or infinite.
     """
     with joined() as device:
         return _run(config, resume, device)
@@ -83,7 +87,12 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
 
 def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
     torch.manual_seed(config.seed)
-    _check_filled(config)
+    # All that can be refused is looked at before the run's folder is made.
+    sources = [make_sources(group, config) for group in config.groups]
+    if config.loss.sobel:
+        _check_filled(sources)
+    # Read now: when the run is done, the model that it started from may be gone.
+    start = {} if config.start_from is None else read_config(find_model(config.start_from)).provenance
     network = share_norms(starting_network(config), device).to(device).to(memory_format=torch.channels_last)
     network.encoder.freeze(config.freeze)
     average = AveragedModel(network, avg_fn=warm_average(config.ema)) if config.ema else None
@@ -99,10 +108,10 @@ def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
     if device.type == "cpu" and config.precision == "bfloat16":
         use_float32_gradients(network)
     trained = together(network, device)
+    streams = [_stream(group, drawn, config, first_step) for group, drawn in zip(config.groups, sources, strict=True)]
     if rank() == 0:
         clear_unfinished(config.output)
     with RunLog(config, first_step, changes) if rank() == 0 else nullcontext() as log:
-        streams = [_stream(group, config, first_step) for group in config.groups]
         for step in range(first_step, config.steps):
             step_batches = [
                 (group, next(stream)) for group, stream in zip(config.groups, streams, strict=True) if group.trains_at(step)
@@ -113,16 +122,19 @@ def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
             parts = _step(step, trained, optimizer, step_batches, config, device)
             if average is not None:
                 average.update_parameters(network)
-            if log is None:
+            if log is not None:
+                log.step(step, parts)
+            if (step + 1) % config.checkpoint_every and step + 1 < config.steps:
                 continue
-            log.step(step, parts)
-            if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
+            _check_weights(network, average, step + 1)
+            if log is not None:
                 save_state(config.output, step + 1, _state(network, average, optimizer))
                 for group, batch in step_batches:
                     log.picture(group.name, step, *_first_example(network, _to(batch, device), config))
+    _check_weights(network, average, config.steps)  # a run that was finished already took no step
     finished: nn.Module = network if average is None else average.module
     assert isinstance(finished, LapDepth)
-    finished.config = config.model.model_copy(update={"provenance": provenance(config, changes)})
+    finished.config = config.model.model_copy(update={"provenance": provenance(config, changes, start)})
     if rank() == 0:
         save_model(finished.to("cpu").to(memory_format=torch.contiguous_format), config.output / "model")
     return config.output / "model"
@@ -257,22 +269,44 @@ def _step(
         with gathering(network, last=group is step_batches[-1][0]):
             losses = group_loss(network, _to(batch, device), config, step)
             if not math.isfinite(losses["total"].item()):
-                raise _stopped(step, group, batch, config)
+                raise _stopped(f"the loss of group '{group.name}'", step, [(group, batch)], config)
             (losses["total"] * group.weight).backward()
         parts |= {f"{group.name}/{name}": loss.item() for name, loss in losses.items()}
-    if config.optimizer.clip_norm is not None:
-        parts["gradient_norm"] = float(nn.utils.clip_grad_norm_(network.parameters(), config.optimizer.clip_norm))
+    # The gradients are those of all ranks by now, so that all stop or none. An infinite norm clips nothing.
+    largest_norm = math.inf if config.optimizer.clip_norm is None else config.optimizer.clip_norm
+    parts["gradient_norm"] = float(nn.utils.clip_grad_norm_(network.parameters(), largest_norm))
+    if not math.isfinite(parts["gradient_norm"]):
+        raise _stopped("the gradient", step, step_batches, config)
     optimizer.step()
     return parts
 
 
-def _stopped(step: int, group: GroupSettings, batch: Batch, config: TrainConfig) -> TrainingStoppedError:
+def _stopped(what: str, step: int, step_batches: list[tuple[GroupSettings, Batch]], config: TrainConfig) -> TrainingStoppedError:
+    """The error that stops the run; the batches that may be at fault go into a file, their tensors as `group/field`."""
     path = config.output / f"nan-step-{step:08d}{f'-rank-{rank()}' if count() > 1 else ''}.safetensors"
-    save_file({"image": batch.image, "depth_m": batch.depth_m, "focal_px": batch.focal_px}, path)
+    save_file(
+        {f"{group.name}/{field.name}": getattr(batch, field.name) for group, batch in step_batches for field in fields(Batch)},
+        path,
+    )
     return TrainingStoppedError(
-        f"the loss of group '{group.name}' is not finite at step {step}; its batch is in {path}. "
+        f"{what} is not finite at step {step}; what was trained on is in {path}. "
         "Look at it, lower optimizer.lr or set optimizer.clip_norm, and go on with --resume"
     )
+
+
+def _check_weights(network: LapDepth, average: AveragedModel | None, steps_done: int) -> None:
+    """Check what is about to be saved; all ranks have the same and decide alike.
+
+    Raises:
+        TrainingStoppedError: A weight or a statistic is not finite, or too large for the norm of all.
+    """
+    for module in (network, average):
+        tensors = [] if module is None else [tensor for tensor in module.state_dict().values() if tensor.is_floating_point()]
+        if not math.isfinite(float(nn.utils.get_total_norm(tensors))):
+            raise TrainingStoppedError(
+                f"the weights are not finite after {steps_done} steps, and were not saved; "
+                "lower optimizer.lr or set optimizer.clip_norm, and go on with --resume"
+            )
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:
@@ -300,12 +334,10 @@ def make_sources(group: GroupSettings, config: TrainConfig) -> list[Source | Dra
     return sources
 
 
-def _check_filled(config: TrainConfig) -> None:
+def _check_filled(sources: list[list[Source | DrawnSource]]) -> None:
     """Raise `ConfigError` where the published gradient loss would have next to no pixel to look at."""
-    if not config.loss.sobel:
-        return
-    for source in (source for group in config.groups for source in make_sources(group, config)):
-        if isinstance(source, Source) and not any(row.dense_depth for row in source.rows):
+    for source in chain.from_iterable(sources):
+        if isinstance(source, Source) and source.rows and not any(row.dense_depth for row in source.rows):
             first = source.rows[0]
             share = float((read_depth(first.depth, first.units_per_metre) > 0).mean())
             if share < MIN_FILLED:
@@ -315,8 +347,8 @@ def _check_filled(config: TrainConfig) -> None:
                 )
 
 
-def _stream(group: GroupSettings, config: TrainConfig, first_step: int) -> Generator[Batch]:
-    dataset = CounterDataset(make_sources(group, config), group.crop, group.augment, config.seed)
+def _stream(group: GroupSettings, sources: list[Source | DrawnSource], config: TrainConfig, first_step: int) -> Generator[Batch]:
+    dataset = CounterDataset(sources, group.crop, group.augment, config.seed)
     last_step = config.steps if group.last_step is None else min(group.last_step, config.steps)
     first, last = (max(step - group.first_step, 0) for step in (first_step, last_step))
     return batches(dataset, group.batch, first, last, config.workers, share_of(group.batch))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from lapdepth import __version__
 from lapdepth.errors import LapDepthError, OutputError
 from lapdepth.io.color import color_range, colorize
 from lapdepth.io.files import write_bytes, write_json
@@ -96,40 +97,52 @@ def _log_from(path: Path, first_step: int) -> TextIO:
     return path.open("a", encoding="utf-8")
 
 
-def provenance(config: TrainConfig, changes: Sequence[Change] = ()) -> dict[str, str]:
+def provenance(config: TrainConfig, changes: Sequence[Change] = (), start: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a finished model says of its making; texts in the settings' own provenance stay.
 
     Args:
         config: The run, as it ended.
         changes: What was changed on the way.
+        start: What the model that it started from says of its own making; its data, and those of its own start, are named.
     """
+    before = [text for key in ("trained_on", "start_trained_on") if (text := (start or {}).get(key))]
     sources = [source for group in config.groups for source in group.sources]
     made = {
         "trained_on": ", ".join(dict.fromkeys(source.name for source in sources)),
         "started_from": config.start_from or f"encoder weights: {config.encoder_weights}",
+        **({"start_trained_on": "; ".join(dict.fromkeys(before))} if before else {}),
         "steps": str(config.steps),
         "seed": str(config.seed),
         **({"changed": "; ".join(map(str, changes))} if changes else {}),
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        **{name: text for name, text in environment().items() if name in ("torch", "device", "git")},
+        **{name: text for name, text in environment().items() if name in ("lapdepth", "torch", "device", "git")},
     }
     return {**config.model.provenance, **made}
 
 
 def environment() -> dict[str, str]:
-    """Versions, machine and git state, as far as they can be found."""
+    """Versions, machine and the package's git state, as far as they can be found."""
     return {
+        "lapdepth": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "machine": platform.platform(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} CPU threads",
-        "git": _git("describe", "--always", "--dirty"),
+        "git": _git_state(Path(__file__)),
     }
 
 
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+def _git_state(file: Path) -> str:
+    """State of the repository that `file` is tracked in; an installed package may lie in one that knows nothing of it."""
+    if not _git(file.parent, "ls-files", "--error-unmatch", file.name):
         return "unknown"
-    return done.stdout.strip() or "unknown"
+    return _git(file.parent, "describe", "--always", "--dirty") or "unknown"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints in a folder; nothing where it fails."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
