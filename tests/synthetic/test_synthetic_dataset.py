@@ -116,9 +116,12 @@ def test_command(tmp_path):
         (["room", "--count", "1", "--frames", "3"], "--frames is of one scene"),
         (["room", "--count", "1", "--set", "seed=1"], "--set is of one scene"),
         (["room", "--count", "1", "--jpeg"], "--jpeg is of one scene"),
+        (["room", "--count", "1", "--device", "banana"], "cannot use device 'banana'"),
+        (["room:1", "--device", "banana"], "cannot use device 'banana'"),
+        (["room:1", "--frames", "99"], "frames is 99; 'room_000001' has 21"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(arguments, message, tmp_path):
+def test_what_cannot_be_done_is_refused_before_a_file_is_written(arguments, message, tmp_path):
     result = CliRunner().invoke(app, ["render", *arguments, "--output", str(tmp_path / "out")])
     assert result.exit_code != 0
     assert re.search(message, str(result.exception))

@@ -37,6 +37,9 @@ def test_manifest_gives_back_what_was_rendered(folder):
         sample, frame = load_sample(row), renderer.frame(number / 10)
         assert (sample.image == frame.image).all()
         assert sample.intrinsics == frame.intrinsics
+        assert sample.sky is not None
+        assert sample.sky.any()
+        assert (sample.sky == (frame.ids == 0)).all()
         far = frame.depth_m >= 255.99
         assert (sample.depth_m[far] == 0).all()
         np.testing.assert_allclose(sample.depth_m[~far], frame.depth_m[~far], atol=0.5 / 256 + 1e-6)
@@ -61,6 +64,13 @@ def test_fewer_frames_as_jpeg(tmp_path):
 def test_bad_requests_are_refused(tmp_path):
     with pytest.raises(InputError, match="frames is 0; expected at least 1"):
         write_sequence(SCENE, tmp_path, frames=0)
+    with pytest.raises(InputError, match=r"frames is 9; 'lead' has 3, 0\.2 s at 10 a second"):
+        write_sequence(SCENE, tmp_path / "out", frames=9)
+    for device in ("banana", "cuda:99"):
+        with pytest.raises(InputError, match=f"cannot use device '{device}': ") as caught:
+            write_sequence(SCENE, tmp_path / "out", device=device)
+        assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "out").exists()
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot make the folder"):
         write_sequence(SCENE, tmp_path / "file")

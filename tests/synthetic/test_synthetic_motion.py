@@ -97,6 +97,10 @@ def test_standing_upright_or_with_the_slope():
 def test_frames_of_a_time_line():
     assert Scene(duration_s=2, frames_per_s=10).frames == 21
     assert Scene().frames == 1
+    assert Scene(duration_s=9999.9, frames_per_s=10).frames == 100_000
+    for duration_s, frames_per_s in ((10_000, 10), (1e300, 1e300)):
+        with pytest.raises(ValidationError, match="is more than 100000 pictures"):
+            Scene(duration_s=duration_s, frames_per_s=frames_per_s)
 
 
 @pytest.mark.parametrize(

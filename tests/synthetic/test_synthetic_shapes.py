@@ -137,5 +137,17 @@ def test_scene_from_a_toml_file(tmp_path):
     for name in ("moor:3", "road:x", "road:-1"):
         with pytest.raises(ConfigError, match=f"no scene '{name}'; expected a TOML file, or road, drive"):
             find_scene(name)
-    with pytest.raises(ConfigError, match="road:3 is drawn by its seed"):
-        find_scene("road:3", ["name=x"])
+
+
+@pytest.mark.parametrize("maker", sorted(MAKERS))
+def test_a_setting_of_a_drawn_scene_changes_nothing_else(maker):
+    scene = find_scene(f"{maker}:3")
+    changed = find_scene(f"{maker}:3", ["light.night=true", "camera.focal_px=500"])
+    assert (changed.light.night, changed.camera.focal_px) == (True, 500)
+    own = {"light": scene.light.model_copy(update={"night": True}), "camera": scene.camera.model_copy(update={"focal_px": 500.0})}
+    assert changed == scene.model_copy(update=own)
+
+
+def test_a_wrong_setting_of_a_drawn_scene_is_named():
+    with pytest.raises(ConfigError, match=r"road:3: unknown key 'light\.moon'"):
+        find_scene("road:3", ["light.moon=true"])

@@ -23,8 +23,10 @@ def render(
         typer.Argument(metavar="SCENE", help="A TOML file, or KIND:SEED; with --count KIND; of road, drive, open, room."),
     ],
     output: Annotated[Path, typer.Option(help="Folder for pictures, depth and manifest.csv; made if missing.")],
-    frames: Annotated[int | None, typer.Option(help="Only so many pictures, from time 0 on.")] = None,
-    changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the file.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Only so many pictures of the scene's, from time 0 on.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the scene.")
+    ] = None,
     split: Annotated[str, typer.Option(help="Word for the manifest's column.")] = "train",
     jpeg: Annotated[bool, typer.Option("--jpeg", help="Pictures as JPEG instead of PNG.")] = False,
     count: Annotated[int | None, typer.Option(help="Draw so many pictures of many scenes of a kind.")] = None,

@@ -22,11 +22,11 @@ import numpy as np
 import torch
 
 from lapdepth.errors import InputError, OutputError
-from lapdepth.io.depth import UNITS_PER_METRE, write_png16
+from lapdepth.io.depth import UNITS_PER_METRE
 from lapdepth.io.files import write_bytes, write_encoded
-from lapdepth.synthetic.files import JPEG_QUALITY
+from lapdepth.synthetic.files import JPEG_QUALITY, SKY_CODE, write_depth
 from lapdepth.synthetic.makers import MAKERS
-from lapdepth.synthetic.render import Renderer
+from lapdepth.synthetic.render import Renderer, find_device
 from lapdepth.synthetic.scene import Camera, Scene
 
 COLUMNS = ("image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split", "scene", "sky_code")
@@ -34,8 +34,6 @@ SEEDS = 1_000_000
 """Scenes that one data set's seed has for itself."""
 HELD_OUT_SEED = 2000
 """Data sets of this seed and above are for evaluation; training that draws scenes on the fly stays below."""
-SKY_CODE = 65535
-"""Depth code of the sky."""
 BLOCK = 8
 """Scenes that a worker draws at a time."""
 
@@ -101,11 +99,12 @@ def write_dataset(
         The manifest, written when all pictures are there.
 
     Raises:
-        InputError: `workers` is below 1.
+        InputError: `workers` is below 1, or there is no such device.
         OutputError: A file cannot be written.
     """
     if workers < 1:
         raise InputError(f"workers is {workers}; expected at least 1")
+    find_device(device)
     try:
         for part in ("images", "depth"):
             (folder / part).mkdir(parents=True, exist_ok=True)
@@ -176,7 +175,5 @@ def _draw(job: tuple[DatasetSettings, Path, str, int, int]) -> list[Row]:
             renderer = renderer or Renderer(scene, device)
             frame = renderer.frame(time_s)
             write_encoded(image, np.ascontiguousarray(frame.image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-            sky, codes = frame.ids == 0, frame.depth_m * UNITS_PER_METRE
-            depth_m = np.where(sky, np.float32(SKY_CODE / UNITS_PER_METRE), frame.depth_m)
-            write_png16(depth, depth_m, sky | ((codes > 0.5) & (codes < SKY_CODE - 0.5)))
+            write_depth(depth, frame)
     return rows

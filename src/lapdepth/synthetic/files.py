@@ -1,7 +1,7 @@
 """A rendered time line as files that training reads.
 
 images/000000.png      the picture (or .jpg)
-depth/000000.png       16-bit depth, metres x 256; 0 where there is sky, or where it is beyond the last code
+depth/000000.png       16-bit depth, metres x 256; 65535 in the sky, 0 where it is beyond the last code
 ids/000000.png         16-bit instances: 0 sky, 1 ground, 2 and on the scene's objects
 manifest.csv           as `lapdepth.data.manifest` reads it, with the time of each picture and the lens's distortion
 scene.json             the scene with all that its file left open; poses, camera to world; names of the instances
@@ -24,10 +24,11 @@ from lapdepth.synthetic.render import Frame, Renderer
 from lapdepth.synthetic.scene import Scene
 
 COLUMNS = (
-    "image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split", "scene", "ids", "time_s",
-    "k1", "k2", "p1", "p2", "k3",
+    "image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split", "scene", "sky_code", "ids",
+    "time_s", "k1", "k2", "p1", "p2", "k3",
 )  # fmt: skip
-FARTHEST_M = 65535 / UNITS_PER_METRE
+SKY_CODE = 65535
+"""Depth code of the sky."""
 JPEG_QUALITY = 95
 
 
@@ -55,18 +56,22 @@ def write_sequence(
         The manifest.
 
     Raises:
-        InputError: `frames` is below 1.
+        InputError: `frames` is below 1 or above what the scene has, or there is no such device.
         OutputError: A file cannot be written.
     """
     if frames is not None and frames < 1:
         raise InputError(f"frames is {frames}; expected at least 1")
+    if frames is not None and frames > scene.frames:
+        raise InputError(
+            f"frames is {frames}; '{scene.name}' has {scene.frames}, {scene.duration_s:g} s at {scene.frames_per_s:g} a second"
+        )
     count = scene.frames if frames is None else frames
+    renderer = Renderer(scene, device)
     try:
         for part in ("images", "depth", "ids"):
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from None
-    renderer = Renderer(scene, device)
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(COLUMNS)
@@ -76,7 +81,7 @@ def write_sequence(
         image, depth, ids = _write_frame(frame, folder, f"{number:06d}", ".jpg" if jpeg else ".png")
         camera = frame.intrinsics
         lens = (camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px)
-        rows.writerow((image, depth, UNITS_PER_METRE, *lens, split, scene.name, ids, frame.time_s, *frame.distortion))
+        rows.writerow((image, depth, UNITS_PER_METRE, *lens, split, scene.name, SKY_CODE, ids, frame.time_s, *frame.distortion))
         poses.append({"time_s": frame.time_s, "camera_to_world": frame.pose.tolist()})
         progress(number + 1, count)
     names = [thing.name or f"{thing.kind} {k}" for k, thing in enumerate(scene.objects, 2)]
@@ -92,6 +97,17 @@ def _write_frame(frame: Frame, folder: Path, stem: str, suffix: str) -> tuple[st
     image, depth, ids = f"images/{stem}{suffix}", f"depth/{stem}.png", f"ids/{stem}.png"
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
     write_encoded(folder / image, np.ascontiguousarray(frame.image[..., ::-1]), quality)
-    write_png16(folder / depth, frame.depth_m, (frame.depth_m < FARTHEST_M) & (frame.depth_m > 0.5 / UNITS_PER_METRE))
+    write_depth(folder / depth, frame)
     write_encoded(folder / ids, frame.ids.astype(np.uint16))
     return image, depth, ids
+
+
+def write_depth(path: Path, frame: Frame) -> None:
+    """Write the depth of a picture as 16-bit PNG, with `SKY_CODE` in the sky and 0 where no code is left for it.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    sky, codes = frame.ids == 0, frame.depth_m * UNITS_PER_METRE
+    depth_m = np.where(sky, np.float32(SKY_CODE / UNITS_PER_METRE), frame.depth_m)
+    write_png16(path, depth_m, sky | ((codes > 0.5) & (codes < SKY_CODE - 0.5)))

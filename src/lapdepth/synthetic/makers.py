@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from lapdepth.config import apply_override, check_settings
 from lapdepth.errors import ConfigError
 from lapdepth.synthetic.drives import drive_scene
 from lapdepth.synthetic.fields import open_scene
@@ -27,11 +28,11 @@ def find_scene(name: str, changes: list[str] | None = None) -> Scene:
 
     Args:
         name: A TOML file, or `MAKER:SEED`.
-        changes: `key=value` in place of what a file says.
+        changes: `key=value` in place of what the file says or the maker chose.
 
     Raises:
         ReadError: There is no such file.
-        ConfigError: The file is not a scene, the kind is unknown, or the seed is no whole number or too large.
+        ConfigError: What is read or changed is not a scene, the kind is unknown, or the seed is no whole number or too large.
     """
     match = re.fullmatch(rf"({'|'.join(MAKERS)}):(\d+)", name)
     if match is None:
@@ -40,9 +41,13 @@ def find_scene(name: str, changes: list[str] | None = None) -> Scene:
                 f"no scene '{name}'; expected a TOML file, or {', '.join(MAKERS)} with a whole number, such as road:7"
             )
         return load_scene(Path(name), changes)
-    if changes:
-        raise ConfigError(f"--set changes a scene's file; {name} is drawn by its seed. Write it to a file first")
     seed = int(match[2])
     if seed >= 2**31:
         raise ConfigError(f"seed of {name} is too large; expected at most {2**31 - 1}")
-    return MAKERS[match[1]](seed, None)
+    scene = MAKERS[match[1]](seed, None)
+    if not changes:
+        return scene
+    data = scene.model_dump(mode="json", exclude_none=True)
+    for change in changes:
+        apply_override(data, change)
+    return check_settings(data, Scene, name)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from lapdepth.camera import FloatArray, Intrinsics
+from lapdepth.errors import InputError
 from lapdepth.imaging import ByteArray
 from lapdepth.synthetic.distortion import Coefficients
 from lapdepth.synthetic.film import Film, make_film, seen_exactly
@@ -78,13 +79,31 @@ class Look:
     triangle: Tensor
 
 
+def find_device(name: str) -> torch.device:
+    """A device of PyTorch that can draw.
+
+    Raises:
+        InputError: There is none of that name, or it lacks float64.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros(1, dtype=torch.float64, device=device).cpu()
+    except (RuntimeError, AssertionError, TypeError) as error:  # unknown, no driver, PyTorch without it, or no float64 there
+        raise InputError(f"cannot use device '{name}': {str(error).splitlines()[0]}") from None
+    return device
+
+
 class Renderer:
     """A scene made ready, for many times; `render_depth` and `render` make one for each picture."""
 
     def __init__(self, scene: Scene, device: str = "cpu") -> None:
-        """Build the scene's triangles on a device of PyTorch."""
+        """Build the scene's triangles on a device of PyTorch.
+
+        Raises:
+            InputError: There is no such device.
+        """
         self.scene = scene
-        self.device = torch.device(device)
+        self.device = find_device(device)
         self.world: World = make_world(scene, self.device)
         self.films: dict[tuple[Intrinsics, int], Film] = {}
         standing = [object_pose(thing, scene.ground, scene.road, 0.0) for thing in scene.objects]

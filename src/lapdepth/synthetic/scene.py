@@ -26,6 +26,8 @@ Side = Annotated[int, Field(ge=8, le=8192)]
 
 MAX_OBJECTS = 5000
 """More would only fill the memory."""
+MAX_FRAMES = 100_000
+"""More would only fill the disk."""
 
 Kind = Literal[
     "box", "cylinder", "wedge", "ellipsoid", "prism", "mesh",
@@ -394,6 +396,14 @@ class Scene(Settings):
         motions = [self.camera.motion, *(thing.motion for thing in self.objects)]
         if self.road is None and any(motion.on == "road" for motion in motions):
             raise ValueError("a motion is on = 'road', but the scene has no road; add [road] or use on = 'world'")
+        return self
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.duration_s * self.frames_per_s >= MAX_FRAMES:
+            raise ValueError(
+                f"duration_s {self.duration_s:g} x frames_per_s {self.frames_per_s:g} is more than {MAX_FRAMES} pictures"
+            )
         return self
 
     @property

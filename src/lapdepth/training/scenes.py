@@ -10,7 +10,8 @@ import numpy as np
 from lapdepth.data.loader import DrawnSource
 from lapdepth.data.sample import Sample
 from lapdepth.io.depth import UNITS_PER_METRE
-from lapdepth.synthetic.dataset import HELD_OUT_SEED, SEEDS, SKY_CODE, DatasetSettings, draw_scene
+from lapdepth.synthetic.dataset import HELD_OUT_SEED, SEEDS, DatasetSettings, draw_scene
+from lapdepth.synthetic.files import SKY_CODE
 from lapdepth.synthetic.render import Renderer
 from lapdepth.training.config import GroupSettings, SourceSettings
 
