@@ -109,6 +109,32 @@ def test_an_error_keeps_its_type_and_message_whoever_loads(tmp_path, workers):
     assert str(caught.value) == str(expected.value)
 
 
+class Telling(CounterDataset):
+    """In place of an example, tells the number of OpenCV's threads in the process that loads it."""
+
+    def __getitem__(self, counter):
+        raise LapDepthError(f"{cv2.getNumThreads()} threads")
+
+
+@pytest.fixture
+def two_threads():
+    """OpenCV with two threads that have worked, as after scoring."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    cv2.resize(np.zeros((500, 500, 3), np.uint8), (1500, 1500))
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # later Pythons warn of forks
+@pytest.mark.usefixtures("two_threads")
+def test_workers_are_forked_without_the_threads_of_opencv(rows):
+    # With threads asleep at the fork, the worker's own cv2.setNumThreads(1) would wait for ever for what was not forked.
+    with pytest.raises(LapDepthError, match="^1 threads$"):
+        list(batches(Telling([Source(rows)], (64, 96), UNCHANGED, seed=0), 1, 0, 1, workers=1))
+    assert cv2.getNumThreads() == 2
+
+
 def test_a_window_cuts_picture_depth_and_camera(rows):
     window = (20, 10, 96, 64)
     dataset = CounterDataset([Source(rows[:1], window=window)], (64, 96), UNCHANGED, seed=0)

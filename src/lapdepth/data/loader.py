@@ -8,7 +8,7 @@ Legend: B batch, H and W height and width of the crop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -138,6 +138,10 @@ def batches(
 
     Of several processes each takes a `part` of every batch, such as `range(4, 8)` of 16.
 
+    The workers are forked, with which they are there at once and scripts need no main guard. OpenCV's threads must not be asleep
+    then: whatever used them before, such as scoring between two trainings, a worker that sets their number would wait for
+    threads that were not forked with it, for ever.
+
     Raises:
         LapDepthError: An example cannot be made, such as of a damaged file: the error of whoever loads it, as it is.
     """
@@ -149,10 +153,20 @@ def batches(
         collate_fn=_stacked,
         pin_memory=torch.cuda.is_available(),
     )
-    for tensors in loader:
+    for tensors in _forked(loader):
         if isinstance(tensors, LapDepthError):
             raise tensors
         yield Batch(*tensors)
+
+
+def _forked(loader: DataLoader[tuple[Tensor, ...] | LapDepthError]) -> Iterator[list[Tensor] | LapDepthError]:
+    """The loader with its workers started while OpenCV has no threads; it gets as many as it had when it next needs them."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        return iter(loader)
+    finally:
+        cv2.setNumThreads(threads)
 
 
 class _ErrorsAsValues(Dataset[tuple[Tensor, ...] | LapDepthError]):
