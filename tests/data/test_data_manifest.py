@@ -76,6 +76,28 @@ def test_a_wrong_cell_is_told_with_its_line(tmp_path, place, value, match):
         read_manifest(tmp_path / "m.csv")
 
 
+def test_a_lens_without_distortion_is_read(tmp_path):
+    header = "image,depth,units_per_metre,fx_px,fy_px,cx_px,cy_px,split,scene,k1,k2,p1,p2,k3"
+    write_manifest(tmp_path / "m.csv", [[*GOOD, 0.0, "0", "-0.0", "", ""], GOOD], header)
+    assert len(read_manifest(tmp_path / "m.csv")) == 2
+
+
+@pytest.mark.parametrize(
+    ("lens", "match"),
+    [
+        (["-0.2", "0", "0", "0", "0"], r"the lens distorts \(k1 -0\.2\); expected the picture of a pinhole"),
+        (["0", "0", "1e-3", "0", "0.5"], r"the lens distorts \(p1 0\.001, k3 0\.5\)"),
+        (["nan", "0", "0", "0", "0"], "the lens distorts"),
+        (["much", "0", "0", "0", "0"], "must be numbers"),
+    ],
+)
+def test_a_lens_that_distorts_is_refused(tmp_path, lens, match):
+    header = "image,depth,units_per_metre,fx_px,fy_px,cx_px,cy_px,split,scene,k1,k2,p1,p2,k3"
+    write_manifest(tmp_path / "m.csv", [[*GOOD, *"00000"], [*GOOD, *lens]], header)
+    with pytest.raises(ConfigError, match=rf"m\.csv:3: .*{match}"):
+        read_manifest(tmp_path / "m.csv")
+
+
 @pytest.mark.parametrize("kept", [1, 3, 6])
 def test_a_row_cut_short(tmp_path, kept):
     write_manifest(tmp_path / "m.csv", [GOOD, GOOD[:kept]])

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch", reason="the renderer needs the torch extra")
 
 from lapdepth.data.manifest import load_sample, read_manifest
-from lapdepth.errors import InputError, OutputError
+from lapdepth.errors import ConfigError, InputError, OutputError
 from lapdepth.synthetic.files import write_sequence
 from lapdepth.synthetic.render import Renderer
 from lapdepth.synthetic.scene import Camera, Motion, Scene, Thing
@@ -59,6 +59,13 @@ def test_fewer_frames_as_jpeg(tmp_path):
     write_sequence(SCENE, tmp_path, frames=1, jpeg=True)
     assert [path.name for path in (tmp_path / "images").iterdir()] == ["000000.jpg"]
     assert len(read_manifest(tmp_path / "manifest.csv", "train")) == 1
+
+
+def test_a_lens_that_distorts_is_written_and_not_read_as_a_pinhole(tmp_path):
+    camera = SCENE.camera.model_copy(update={"distortion": (-0.1, 0.0, 0.0, 0.0, 0.0)})
+    manifest = write_sequence(SCENE.model_copy(update={"camera": camera}), tmp_path, frames=1)
+    with pytest.raises(ConfigError, match=r"manifest\.csv:2: the lens distorts \(k1 -0\.1\)"):
+        read_manifest(manifest)
 
 
 def test_bad_requests_are_refused(tmp_path):

@@ -9,7 +9,10 @@ Layout: a CSV with a header and one picture a row, paths relative to the CSV's f
 as train or test. `scene` groups pictures that must not be divided between training and test; without it, neighbours in the
 list are taken to be of one room or drive. `dense_depth` is a second map in the same code whose holes were filled in, for the
 published gradient loss; it is never scored. `sky_code` is a code of `depth` that stands for sky, not for a distance; it is given
-where the sky is known, as in rendered pictures. Further columns are ignored.
+where the sky is known, as in rendered pictures.
+
+`k1`, `k2`, `p1`, `p2` and `k3`, OpenCV's distortion of the lens, must be 0 or empty where they are given: whatever reads pictures
+here takes them for those of a pinhole, and would learn or score wrong rays. Further columns are ignored.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from lapdepth.io.files import write_bytes
 from lapdepth.io.images import read_image
 
 COLUMNS = ("image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split")
+DISTORTION = ("k1", "k2", "p1", "p2", "k3")
 MAX_ROWS = 2_000_000
 UNNAMED_GAP = 10
 """Rows left out of training on either side of a held-out block where no `scene` says where a room ends."""
@@ -60,7 +64,7 @@ def read_manifest(path: Path, split: str | None = None) -> list[Row]:
 
     Raises:
         ReadError: The file cannot be read.
-        ConfigError: A column is missing, a number is not one, or no row is of that split.
+        ConfigError: A column is missing, a number is not one, a lens distorts, or no row is of that split.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -169,9 +173,16 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
     try:
         numbers = [float(cells[column]) for column in COLUMNS[2:7]]
         sky_code = float(code) if (code := cells.get("sky_code")) else None
+        distortion = {name: float(cells.get(name) or 0) for name in DISTORTION}
     except (TypeError, ValueError):
-        names = "units_per_metre, fx_px, fy_px, cx_px, cy_px and sky_code"
+        names = "units_per_metre, fx_px, fy_px, cx_px, cy_px, sky_code and the distortion k1 to k3"
         raise ConfigError(f"{path}:{line}: {names} must be numbers") from None
+    if any(distortion.values()):
+        got = ", ".join(f"{name} {value:g}" for name, value in distortion.items() if value)
+        raise ConfigError(
+            f"{path}:{line}: the lens distorts ({got}); expected the picture of a pinhole. Undistort pictures and depth, or render "
+            "without camera.distortion"
+        )
     if not all(math.isfinite(number) for number in numbers) or min(numbers[:3]) <= 0:
         raise ConfigError(f"{path}:{line}: units_per_metre, fx_px and fy_px must be positive and finite")
     if not cells["image"] or not cells["depth"]:
