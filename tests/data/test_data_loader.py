@@ -130,7 +130,7 @@ def two_threads():
 @pytest.mark.usefixtures("two_threads")
 def test_workers_are_forked_without_the_threads_of_opencv(rows):
     # With threads asleep at the fork, the worker's own cv2.setNumThreads(1) would wait for ever for what was not forked.
-    with pytest.raises(LapDepthError, match="^1 threads$"):
+    with pytest.raises(LapDepthError, match=r"^1 threads$"):
         list(batches(Telling([Source(rows)], (64, 96), UNCHANGED, seed=0), 1, 0, 1, workers=1))
     assert cv2.getNumThreads() == 2
 
