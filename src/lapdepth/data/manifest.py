@@ -180,8 +180,8 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
     if any(distortion.values()):
         got = ", ".join(f"{name} {value:g}" for name, value in distortion.items() if value)
         raise ConfigError(
-            f"{path}:{line}: the lens distorts ({got}); expected the picture of a pinhole. Undistort pictures and depth, or render "
-            "without camera.distortion"
+            f"{path}:{line}: the lens distorts ({got}); expected the picture of a pinhole. Undistort pictures and depth, "
+            "or render without camera.distortion"
         )
     if not all(math.isfinite(number) for number in numbers) or min(numbers[:3]) <= 0:
         raise ConfigError(f"{path}:{line}: units_per_metre, fx_px and fy_px must be positive and finite")
