@@ -89,6 +89,10 @@ def test_prepare_tum_from_an_archive(run, tmp_path):
         (["kitti", "--lidar"], "697 of 697 rows lack a file"),
         (["kitti", "--lidar", "--partial"], "697 of 697 rows lack a file"),
         (["kitti", "--camera", "image_00"], "cameras are image_00; choose of image_02, image_03"),
+        (
+            ["kitti", "--camera", "image_03", "--list", "pairs.txt"],
+            "pairs.txt names the camera of each picture; leave one of them",
+        ),
         (["nyu"], "nothing to prepare"),
         (["tum"], "no sequence in"),
         (["tum", "--archives", "nosuch.tgz"], "nosuch.tgz: no archive there"),

@@ -7,6 +7,7 @@ import struct
 import tarfile
 import zipfile
 
+import numpy as np
 import pytest
 
 from lapdepth.data.archives import Limits, list_members, unpack
@@ -70,6 +71,18 @@ def test_what_is_wanted_goes_where_it_shall(archive, out):
     assert [(member.place, member.size_bytes) for member in members] == [("deep/a/1.png", 3), ("deep/a/2.png", 4)]
     assert list(unpack(archive, members, out)) == [True, True]
     assert there(out) == {"deep/a/1.png": b"one", "deep/a/2.png": b"two!"}
+
+
+@pytest.mark.parametrize("kind", ["x.tar", "x.tgz", "x.tar.bz2", "x.tar.xz"])
+def test_how_much_of_an_archive_is_read_is_told_meanwhile(tmp_path, kind):
+    rng, told = np.random.default_rng(0), []
+    path = make(tmp_path / kind, {f"{i}.png": rng.bytes(2**17) for i in range(20)})
+    list_members(path, everything, watch=lambda done, total: told.append((done, total)))
+    done, totals = zip(*told, strict=True)
+    assert set(totals) == {path.stat().st_size}
+    assert list(done) == sorted(done)
+    assert (done[0], done[-1]) == (0, totals[0])
+    assert sum(0.2 * totals[0] < some < 0.8 * totals[0] for some in done) >= 5
 
 
 def test_what_is_there_is_left_alone(archive, out):

@@ -99,7 +99,7 @@ def test_kitti_goes_on_after_an_interruption(kitti, tmp_path):
     root = tmp_path / "kitti"
 
     def stop(what, done, total):
-        if "0001" in what:
+        if what.startswith("unpacking") and "0001" in what:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -154,6 +154,13 @@ def test_kitti_with_a_list_that_does_not_fit(kitti, tmp_path, line, truth, messa
     with pytest.raises(ConfigError, match=message):
         prepare_kitti([kitti], tmp_path / "kitti", truth=truth, list_file=tmp_path / "list.txt")
     assert not list((tmp_path / "kitti").rglob("manifest*.csv"))
+
+
+def test_kitti_with_a_list_and_cameras_is_refused(kitti, tmp_path):
+    (tmp_path / "list.txt").write_text(f"2011_09_26/{TRAIN}/image_02/data/0000000005.png a.png\n")
+    with pytest.raises(ConfigError, match=r"cameras are image_03, and .*list\.txt names the camera of each picture; leave one"):
+        prepare_kitti([kitti], tmp_path / "kitti", cameras=["image_03"], list_file=tmp_path / "list.txt")
+    assert not (tmp_path / "kitti").exists()
 
 
 def test_a_hostile_archive_among_others(kitti, tmp_path):
@@ -223,7 +230,10 @@ def test_tum(tmp_path):
     (tmp_path / "tree" / DESK / "groundtruth.txt").write_text("# poses")
     with tarfile.open(tmp_path / f"{DESK}.tgz", "w:gz") as file:
         file.add(tmp_path / "tree" / DESK, DESK)
-    prepare_tum([tmp_path / f"{DESK}.tgz"], tmp_path / "tum", test=[DESK])
+    told = []
+    prepare_tum([tmp_path / f"{DESK}.tgz"], tmp_path / "tum", test=[DESK], watch=lambda *what: told.append(what))
+    assert told[0] == (f"reading {DESK}.tgz (MB)", 0, 1)
+    assert told[-1] == (f"unpacking {DESK}.tgz", 4, 4)
     (row,) = read_manifest(tmp_path / "tum/manifest.csv")
     assert (row.split, load_sample(row).depth_m.max()) == ("test", 2)
     assert not (tmp_path / "tum" / DESK / "groundtruth.txt").exists()

@@ -27,7 +27,7 @@ def kitti(
     output: Output,
     archives: Archives = None,
     camera: Annotated[
-        list[str] | None, typer.Option(help="Training camera: image_02 (default), image_03; may be repeated.")
+        list[str] | None, typer.Option(help="Training camera: image_02 (default), image_03; may be repeated; not with --list.")
     ] = None,
     lidar: Annotated[bool, typer.Option("--lidar", help="The 697 test pictures with raw LiDAR as truth, instead.")] = False,
     list_file: Annotated[
@@ -42,7 +42,7 @@ def kitti(
 
     with progress_bar() as show:
         truth: Truth = "lidar" if lidar else "annotated"
-        made = prepare_kitti(archives or [], output, camera or ["image_02"], truth, list_file, partial, show)
+        made = prepare_kitti(archives or [], output, camera or None, truth, list_file, partial, show)
     _tell(made)
 
 

@@ -21,7 +21,7 @@ from lapdepth.errors import OutputError, ReadError
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
-_OPENERS: dict[str, Callable[..., Any]] = {".tgz": gzip.open, ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_DECODERS: dict[str, Callable[[IO[bytes]], Any]] = {".tgz": gzip.open, ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _MAX_PIECE = 2**24
 _DECODING = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
@@ -34,8 +34,13 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def list_heads(archive: Path) -> Iterator[tuple[str, int, str | None]]:
-    """Name, unpacked size (of a folder 0) and fault, if any, of each member."""
+def list_heads(archive: Path, watch: Callable[[int], None]) -> Iterator[tuple[str, int, str | None]]:
+    """Name, unpacked size (of a folder 0) and fault, if any, of each member.
+
+    Args:
+        archive: The archive.
+        watch: Called with the bytes of the archive that are read; for a ZIP never, since its list stands in one place.
+    """
     if _is_zip(archive):
         with zipfile.ZipFile(archive) as file:
             for info in file.infolist():
@@ -47,8 +52,9 @@ def list_heads(archive: Path) -> Iterator[tuple[str, int, str | None]]:
                 # ZipFile cuts names at a zero byte; what stood there decides.
                 yield info.orig_filename, 0 if info.is_dir() else info.file_size, fault
         return
-    with _open_tar(archive) as tar:
+    with _open_tar(archive) as (tar, file):
         for member in tar:
+            watch(file.tell())
             plain = member.isdir() or (member.isreg() and not member.issparse())
             yield member.name, 0 if member.isdir() else member.size, None if plain else "a link or a device"
         # Without this, a plain TAR that broke off between two members looks whole.
@@ -68,7 +74,7 @@ def open_members(archive: Path, wanted: Collection[str]) -> Generator[tuple[str,
                     with file.open(info) as stream:
                         yield info.orig_filename, stream
         return
-    with _open_tar(archive) as tar:
+    with _open_tar(archive) as (tar, _):
         for member in tar:
             if member.isreg() and member.name in wanted and (found := tar.extractfile(member)) is not None:
                 with found:
@@ -105,10 +111,12 @@ class _Bounded:
 
 
 @contextmanager
-def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
-    opener = _OPENERS.get(archive.suffix.lower(), open)
+def _open_tar(archive: Path) -> Iterator[tuple[tarfile.TarFile, IO[bytes]]]:
+    """What is in the archive, and the file itself, whose place tells how much of it is read."""
+    decode = _DECODERS.get(archive.suffix.lower())
     with (
-        closing(_Bounded(cast("IO[bytes]", opener(archive, "rb")))) as file,
-        tarfile.open(fileobj=cast("IO[bytes]", file), mode="r:") as tar,
+        archive.open("rb") as packed,
+        closing(_Bounded(cast("IO[bytes]", decode(packed) if decode else packed))) as unpacked,
+        tarfile.open(fileobj=cast("IO[bytes]", unpacked), mode="r:") as tar,
     ):
-        yield tar
+        yield tar, packed

@@ -53,8 +53,16 @@ class Member:
     size_bytes: int
 
 
-def list_members(archive: Path, place_of: PlaceOf, limits: Limits = LIMITS) -> list[Member]:
+def list_members(
+    archive: Path, place_of: PlaceOf, limits: Limits = LIMITS, watch: Callable[[int, int], None] = lambda done, total: None
+) -> list[Member]:
     """The wanted members of an archive, all of whose members are harmless.
+
+    Args:
+        archive: The archive. A compressed TAR has no list: all of it is unpacked to find its members, which takes its time.
+        place_of: What is wanted, and where it goes.
+        limits: What is refused.
+        watch: Called with the bytes of the archive that are read, and with all.
 
     Raises:
         ReadError: The archive cannot be read, is damaged, or holds something that no data set holds.
@@ -64,7 +72,8 @@ def list_members(archive: Path, place_of: PlaceOf, limits: Limits = LIMITS) -> l
     count = total_bytes = 0
     with damage(archive):
         archive_bytes = archive.stat().st_size
-        for name, size_bytes, fault in list_heads(archive):
+        watch(0, archive_bytes)
+        for name, size_bytes, fault in list_heads(archive, lambda done: watch(done, archive_bytes)):
             count, total_bytes = count + 1, total_bytes + size_bytes
             fault = fault or _name_fault(name)
             if fault is None and (count > limits.members or size_bytes > limits.member_bytes or total_bytes > limits.total_bytes):
@@ -81,6 +90,7 @@ def list_members(archive: Path, place_of: PlaceOf, limits: Limits = LIMITS) -> l
                     raise ReadError(f"{archive} is refused: two members go to {place}; nothing was unpacked")
                 places.add(place)
                 found.append(Member(name, place, size_bytes))
+        watch(archive_bytes, archive_bytes)
     return found
 
 

@@ -7,12 +7,14 @@ interruption, it goes on. Without archives it writes the manifest of a tree that
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from lapdepth.data import kitti, kitti_benchmark, nyu, tum
 from lapdepth.data.archive_formats import is_archive
-from lapdepth.data.archives import PlaceOf, list_members, unpack
+from lapdepth.data.archives import Member, PlaceOf, list_members, unpack
 from lapdepth.data.folder import Recording, list_rows
 from lapdepth.data.kitti_calibration import RAW_LIDAR_WARNING, project_sweep, read_calibration, read_sweep, velodyne_projection
 from lapdepth.data.lists import Listing, read_list, read_pairs
@@ -50,7 +52,7 @@ def find_archives(inputs: Sequence[Path], suffix: str = "") -> list[Path]:
 def prepare_kitti(
     archives: Sequence[Path],
     root: Path,
-    cameras: Sequence[str] = ("image_02",),
+    cameras: Sequence[str] | None = None,
     truth: kitti.Truth = "annotated",
     list_file: Path | None = None,
     allow_missing: bool = False,
@@ -61,20 +63,25 @@ def prepare_kitti(
     Args:
         archives: Raw drives, calibrations and `data_depth_annotated.zip`, or folders of them.
         root: Where the tree of `kitti` is made.
-        cameras: Of the training pictures.
+        cameras: Of the training pictures; `None` is `image_02` alone, or what the list names.
         truth: What is scored; raw LiDAR comes with a warning in the log.
         list_file: A list of pairs to train on in place of the 23,158 (see `kitti.listed_rows`); the test stays as it is.
         allow_missing: Whether a part of the lists will do.
         watch: Progress.
 
     Raises:
-        ConfigError: The list is no such list, or goes with raw LiDAR.
+        ConfigError: The list is no such list, or goes with raw LiDAR or with `cameras`.
         ReadError: An archive is damaged or hostile, or files are missing.
         OutputError: A file cannot be written.
     """
     parts: tuple[kitti.Part, ...] = ("train", "test") if truth == "annotated" else ("test",)
     if list_file is not None and truth == "lidar":
         raise ConfigError("a list is of training pictures, and raw LiDAR is of the test alone; leave one of them out")
+    if list_file is not None and cameras is not None:
+        raise ConfigError(
+            f"cameras are {', '.join(cameras)}, and {list_file} names the camera of each picture; leave one of them out"
+        )
+    cameras = kitti.CAMERAS[:1] if cameras is None else cameras
     frames = frozenset(frame for part in parts for frame in kitti.eigen_frames(part, truth, cameras))
     if list_file is not None:
         frames = kitti.listed_frames(list_file) | frozenset(kitti.eigen_frames("test"))
@@ -176,10 +183,17 @@ def prepare_tum(
 def _unpack_all(archives: Sequence[Path], root: Path, place_of: PlaceOf, watch: Watch) -> None:
     """List all archives before the first is unpacked, so that a bad one is found at once."""
     _make_folder(root)
-    listed = [(archive, list_members(archive, place_of)) for archive in find_archives(archives)]
+    listed: list[tuple[Path, list[Member]]] = []
+    for archive in find_archives(archives):
+        tell = partial(_tell_megabytes, watch, f"reading {archive.name} (MB)")
+        listed.append((archive, list_members(archive, place_of, watch=tell)))
     for archive, members in listed:
         for done, _ in enumerate(unpack(archive, members, root), 1):
             watch(f"unpacking {archive.name}", done, len(members))
+
+
+def _tell_megabytes(watch: Watch, what: str, done_bytes: int, total_bytes: int) -> None:
+    watch(what, math.ceil(done_bytes / 1e6), math.ceil(total_bytes / 1e6))
 
 
 def _project_sweeps(root: Path, frames: Sequence[kitti.Frame], watch: Watch) -> None:
