@@ -43,10 +43,18 @@ def test_three_commands(tmp_path):
     for command in commands("finetune"):
         run(f"{command} --set steps=4 --set workers=0")
     evaluate, export = commands("evaluate")
-    run(f"{evaluate} --json scores.json")
-    run(export)
+    printed = run(f"{evaluate} --json scores.json")
 
     scores = json.loads((tmp_path / "scores.json").read_text())
+    # As the page says, the factor that evaluate prints makes the confidence as honest as it prints.
+    line = r"expected calibration error (\S+) \((\S+) with error_scale times (\S+)\)"
+    before, best, factor = map(float, re.search(line, printed).groups())
+    made = tmp_path / "runs" / "finetune" / "model" / "config.json"
+    config = json.loads(made.read_text())
+    made.write_text(json.dumps(config | {"error_scale": config["error_scale"] * factor}))
+    after = float(re.search(line, run(evaluate))[1])
+    assert abs(after - best) <= 0.01 < before - best
+    run(export)
     assert scores["model"] == "finetune"
     assert scores["images"] == sum(row["split"] == "test" for row in rows)
     run(f"lapdepth predict {ROOT / 'examples' / 'room.jpg'} --model my_model.onnx --output depth")
