@@ -81,7 +81,7 @@ def _quoted(key: str, path: Path) -> str:
 
 
 def _run(title: str, stage: Stage, *command: str, changes: list[str]) -> None:
-    """Run a stage in a process of its own: loader processes forked after another training's threads may wait for ever."""
+    """Run a stage as one would by hand, in a process of its own: nothing of the stages before is left in its memory."""
     typer.echo(f"{title}: {' '.join((stage.config, *stage.changes))}")
     options = [part for change in changes for part in ("--set", change)]
     done = subprocess.run([sys.executable, *command, *options], check=False)
