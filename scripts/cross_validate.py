@@ -26,7 +26,7 @@ from lapdepth.data.manifest import divide, load_sample, read_manifest
 from lapdepth.errors import ConfigError, LapDepthError
 from lapdepth.evaluation.evaluate import Evaluation, evaluate
 from lapdepth.evaluation.metrics import bootstrap_intervals, mean_metrics
-from lapdepth.evaluation.protocols import find_protocol
+from lapdepth.evaluation.protocols import BoolArray, find_protocol
 from lapdepth.imaging import ByteArray
 from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.io.files import write_json
@@ -89,9 +89,9 @@ def score(predictor: DepthPredictor, config: TrainConfig, manifests: Collection[
         )[1]
     ]
 
-    def predict(image: ByteArray, camera: Intrinsics) -> tuple[FloatArray, FloatArray | None]:
+    def predict(image: ByteArray, camera: Intrinsics) -> tuple[FloatArray, FloatArray | None, BoolArray]:
         result = predictor(image, focal_px=camera.focal_px)
-        return result.depth_m, result.confidence
+        return result.depth_m, result.confidence, result.valid
 
     return evaluate(predict, (load_sample(row) for row in rows), find_protocol(protocol))
 

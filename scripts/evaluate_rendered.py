@@ -8,11 +8,8 @@ Every road is rendered at several factors of a base focal length, and the focal 
   mean over pictures, with a 95 % bootstrap interval over them (every picture is of a scene of its own);
 - the boundary F1, the calibration error and the share of the sky that is near, all at the base focal length itself.
 
-Boundary F1 follows the definition of Depth Pro (Bochkovskii et al. 2024, section 3.3 on sharp boundaries): between neighbours i
-and j in a row or a column, in both directions, there is an occluding edge at threshold t where depth_j / depth_i > 1 + t.
-Precision and recall count the pairs at which prediction and truth both have the edge; the F1 is averaged over ten thresholds from
-5 % to 25 % with weights in proportion to the threshold. No edge is thinned or moved: one pixel aside is a miss. Sky is infinitely
-far in the truth, and in the prediction where it is not valid.
+Boundary F1 is that of `lapdepth.evaluation.edges`: sky is infinitely far in the truth, and in the prediction where it is not
+valid.
 
 The calibration error is that of `lapdepth.evaluation.confidence`, over pixels whose truth is up to 80 m. The sky is near where
 the model calls it valid and gives it less than 80 m.
@@ -26,19 +23,17 @@ from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import typer
 
-from lapdepth.camera import FloatArray
 from lapdepth.errors import InputError, LapDepthError
 from lapdepth.evaluation.confidence import ReliabilityCounter
+from lapdepth.evaluation.edges import boundary_f1
 from lapdepth.imaging import ByteArray
 from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.inference.result import DepthResult
 from lapdepth.synthetic.dataset import HELD_OUT_SEED, DatasetSettings, draw_scene
 from lapdepth.synthetic.render import Frame, Renderer
 
-BoolArray = npt.NDArray[np.bool_]
 Predict = Callable[[ByteArray, float], DepthResult]
 """(H, W, 3) uint8 RGB and its focal length in pixels to a result."""
 
@@ -46,7 +41,6 @@ NEAREST_M, FARTHEST_M = 5.0, 40.0
 """Depths at which the metres are scored."""
 CAP_M = 80.0
 """Farthest truth for the confidence, and what sky must not be nearer than."""
-THRESHOLDS = tuple(float(threshold) for threshold in np.linspace(0.05, 0.25, 10))
 FACTORS = (1.0, 0.6, 0.8, 1.3, 1.8)
 DRAWS = 2000
 
@@ -110,32 +104,6 @@ class Report:
     calibration_error: float | None
     sky_pixels: int
     near_sky_share: float | None
-
-
-def boundary_f1(predicted_m: FloatArray, truth_m: FloatArray) -> float | None:
-    """F1 of occluding edges, as the head of this file defines it.
-
-    Args:
-        predicted_m: (H, W), infinite for sky.
-        truth_m: (H, W), infinite for sky.
-
-    Returns:
-        0 to 1; `None` where the truth has no edge at the largest threshold.
-    """
-    scores = []
-    for threshold in THRESHOLDS:
-        predicted, truth = _edges(predicted_m, 1 + threshold), _edges(truth_m, 1 + threshold)
-        if not truth.any():
-            return None
-        scores.append(2 * float((predicted & truth).sum()) / float(predicted.sum() + truth.sum()))
-    return float(np.average(scores, weights=THRESHOLDS))
-
-
-def _edges(depth_m: FloatArray, factor: float) -> BoolArray:
-    """(N,) bool, for every ordered pair of neighbours whether the second is more than `factor` times as far as the first."""
-    nearness = 1 / depth_m.astype(np.float64)  # 0 in the sky, so that sky beside sky is no edge
-    pairs = [(nearness[1:], nearness[:-1]), (nearness[:, 1:], nearness[:, :-1])]
-    return np.concatenate([(a > factor * b).ravel() for one, other in pairs for a, b in ((one, other), (other, one))])
 
 
 def evaluate_roads(

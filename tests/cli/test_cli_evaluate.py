@@ -11,6 +11,7 @@ from lapdepth.evaluation.metrics import METRICS
 
 HEADER = "image,depth,units_per_metre,fx_px,fy_px,cx_px,cy_px,split,scene\n"
 KEYS = {"model", "engine", "protocol", "cap_m", "flip", "images", "metrics", "by_distance", "confidence", "per_image"}
+KEYS |= {"sky", "boundary_f1"}
 
 
 def add(folder, name, metres, split="test", scene="", focal_px=100, size=(96, 128)):
@@ -102,6 +103,87 @@ def test_report(run, engine, manifest):
     assert first == "fake, protocol plain, cap inf m, flip False, 2 pictures"
     assert [line.split()[0] for line in lines[: len(METRICS)]] == list(METRICS)
     assert lines[0].split() == ["abs_rel", "0.2500", "95", "%", "over", "scenes", "0.0000", "to", "0.5000"]
+
+
+SKY = 65535
+
+
+@pytest.fixture
+def street(tmp_path):
+    """Two pictures, 4 m in the lower half, sky over it, which the manifest tells."""
+    folder = tmp_path / "street"
+    folder.mkdir()
+    lines = [add(folder, name, 4, scene=name) for name in "ab"]
+    for name in "ab":
+        truth = np.full((96, 128), 4 * 256, np.uint16)
+        truth[:48] = SKY
+        cv2.imwrite(str(folder / f"{name}_truth.png"), truth)
+    rows = [f"{line.strip()},{SKY}\n" for line in lines]
+    (folder / "list.csv").write_text(HEADER.replace("scene", "scene,sky_code") + "".join(rows))
+    return folder / "list.csv"
+
+
+def test_sky_and_edges_are_told(run, engine, street):
+    """The engine tells 2 m everywhere: sky nearer than the 4 m that were measured, and no edge."""
+    data, out = scored(run, street, "--flip")
+    assert data["sky"] == {
+        "near_m": 80,
+        "pictures": 2,
+        "by_looks": 0,
+        "pixels": 2 * 48 * 128,
+        "near": 1,
+        "before_median": 1,
+    }
+    assert data["boundary_f1"] == {"mean": 0, "low": 0, "high": 0, "pictures": 2}
+    assert "  boundary F1 0.0000   95 % over scenes 0.0000 to 0.0000, 2 pictures" in out.splitlines()
+    assert (
+        "  sky as the data tell it: 100.00 % nearer than 80 m, 100.00 % nearer than the median measured depth, "
+        "of 12,288 pixels of 2 pictures"
+    ) in out.splitlines()
+
+
+def test_sky_that_the_model_leaves_out(run, use_engine, street):
+    use_engine(FakeEngine(60.0, far_m=60.0))
+    data, _ = scored(run, street)
+    assert (data["sky"]["near"], data["sky"]["before_median"]) == (0, 0)
+
+
+def test_sky_and_edges_of_saved_predictions_beside_a_model(run, engine, street, tmp_path):
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    codes_m = np.full((96, 128), 2 * 256, np.uint16)
+    codes_m[:48] = 0  # nothing predicted
+    for name in "ab":
+        cv2.imwrite(str(saved / f"{name}.png"), codes_m)
+    page = tmp_path / "report.html"
+    data, out = scored(run, street, "--model", "default", "--predictions", saved, "--units", 256, "--html", page)
+    model, other = data["models"]
+    assert (model["sky"]["near"], other["sky"]["near"], other["sky"]["pixels"]) == (1, 0, 12288)
+    assert (model["boundary_f1"]["mean"], other["boundary_f1"]["mean"]) == (0, 1)
+    assert out.count("sky as the data tell it") == out.count("boundary F1") == 2
+    text = page.read_text()
+    section = text[text.index("<h2>Edges and sky") : text.index("<h2>Worst pictures")]
+    assert section.count("12,288 of 2 pictures<td>sky as the data tell it") == 2
+    assert "<td class=n>100.00 %<td class=n>100.00 %" in section
+    assert "<td class=n>1.000<br><small>1.000&ndash;1.000</small><td class=n>2<td class=n>0.00 %<td class=n>0.00 %" in section
+
+
+def test_inverse_depth_of_nothing_is_far_whatever_the_cap(run, street, tmp_path):
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    inverse = np.full((96, 128), 0.25, np.float32)
+    inverse[:48] = 0
+    for name in "ab":
+        np.save(saved / f"{name}.npy", inverse)
+    data, _ = scored(run, street, "--predictions", saved, "--kind", "inverse", "--cap", 50)
+    assert (data["sky"]["near"], data["boundary_f1"]["mean"], data["metrics"]["abs_rel"]) == (0, 1, 0)
+
+
+def test_no_sky_is_looked_for_off_the_road(run, engine, manifest):
+    data, out = scored(run, manifest)
+    assert (data["sky"], data["boundary_f1"]) == (None, None)
+    assert "sky" not in out
+    assert "  boundary F1 none: no picture has an edge and 50 % of its depth known" in out.splitlines()
 
 
 def test_cap(run, engine, manifest):

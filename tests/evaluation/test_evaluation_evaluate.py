@@ -25,11 +25,22 @@ def sample(size=(20, 30), low=1, high=60, seed=0, measured=1.0, scene="one"):
 
 def perfect(image, camera):
     assert image.shape[:2] == (camera.height, camera.width)
-    return image[..., 0].astype(np.float32), None
+    return image[..., 0].astype(np.float32), None, np.ones(image.shape[:2], bool)
+
+
+def changed(change):
+    """Predicts what `change` makes of the truth; changing it in place will do."""
+
+    def predict(image, camera):
+        depth_m, confidence, valid = perfect(image, camera)
+        made = change(depth_m)
+        return depth_m if made is None else made, confidence, valid
+
+    return predict
 
 
 def times(factor):
-    return lambda image, camera: (perfect(image, camera)[0] * np.float32(factor), None)
+    return changed(lambda depth_m: depth_m * np.float32(factor))
 
 
 PERFECT = dict.fromkeys(METRICS, 0.0) | {"delta1": 1.0, "delta2": 1.0, "delta3": 1.0}
@@ -60,23 +71,19 @@ def test_predictions_are_clamped_to_the_cap():
 
 @pytest.mark.parametrize("nothing", [0.0, -3.0])
 def test_depths_that_are_none_are_clamped_to_a_millimetre(nothing):
-    def half(image, camera):
-        depth_m, _ = perfect(image, camera)
+    def half(depth_m):
         depth_m[:10] = nothing
-        return depth_m, None
 
-    done = evaluate(half, [sample(low=2, high=3)], PLAIN)
+    done = evaluate(changed(half), [sample(low=2, high=3)], PLAIN)
     assert done.metrics["abs_rel"] == pytest.approx(0.5 * (2 - 0.001) / 2, rel=1e-5)
     assert done.metrics["delta3"] == 0.5
 
 
 def test_missing_depths_do_not_vanish_from_the_mean():
-    def half(image, camera):
-        depth_m, _ = perfect(image, camera)
+    def half(depth_m):
         depth_m[:10] = math.nan
-        return depth_m, None
 
-    assert math.isnan(evaluate(half, [sample()], PLAIN).metrics["abs_rel"])
+    assert math.isnan(evaluate(changed(half), [sample()], PLAIN).metrics["abs_rel"])
 
 
 def test_unmeasured_pixels_do_not_count():
@@ -111,7 +118,7 @@ def test_pictures_without_a_measured_pixel_are_left_out():
 
 def test_mean_is_over_pictures_not_pixels():
     done = evaluate(
-        lambda image, camera: (perfect(image, camera)[0] + np.float32(len(image) == 8), None),
+        changed(lambda depth_m: depth_m + np.float32(len(depth_m) == 8)),
         [sample((8, 8), low=2, high=3), sample((40, 50), low=2, high=3)],
         PLAIN,
     )
@@ -138,11 +145,11 @@ def test_picture_that_does_not_fit_the_protocol():
 
 def test_confidence_is_scored():
     def sure_of_the_top(image, camera):
-        depth_m, _ = perfect(image, camera)
+        depth_m, _, valid = perfect(image, camera)
         depth_m[10:] *= 2
         confidence = np.full(depth_m.shape, 0.05, np.float32)
         confidence[:10] = 0.95
-        return depth_m, confidence
+        return depth_m, confidence, valid
 
     done = evaluate(sure_of_the_top, [sample(), sample(seed=1)], PLAIN)
     assert done.reliability.calibration_error == pytest.approx(0.05, rel=1e-4)

@@ -39,7 +39,7 @@ def model(factor, sure=None):
 
     def predict(image, camera):
         depth_m = image[..., 1].astype(np.float32) * np.float32(1 + factor * image[0, 0, 0] / 100)
-        return depth_m, None if sure is None else np.full(depth_m.shape, sure, np.float32)
+        return depth_m, None if sure is None else np.full(depth_m.shape, sure, np.float32), depth_m > 0
 
     return predict
 
@@ -83,7 +83,8 @@ def test_one_file_with_everything_inside():
         kind, _, data = uri.partition(",")
         assert kind == "data:image/jpeg;base64"
         assert cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR).shape == (24, 36, 3)
-    for heading in ("Results", "Error by distance", "Confidence", "Worst pictures", "Best pictures", "All pictures"):
+    headings = ("Results", "Error by distance", "Confidence", "Edges and sky", "Worst pictures", "Best pictures", "All pictures")
+    for heading in headings:
         assert f"<h2>{heading}" in text
     assert "prefers-color-scheme:dark" in text
     assert text.count("<svg class='plot'") == 5
@@ -113,6 +114,13 @@ def test_a_model_without_confidence_says_so_and_has_no_diagram():
     text = page(scored("m", 1))
     assert "predicts no confidence" in text
     assert "Reliability" not in text
+
+
+def test_a_report_without_sky_says_so():
+    text = page(scored("m", 1))
+    section = text[text.index("<h2>Edges and sky") :]
+    assert "not known where it is" in section
+    assert "by its looks" not in section
 
 
 def test_several_models_show_the_same_pictures_and_differences():

@@ -17,9 +17,9 @@ PLAIN = PROTOCOLS["plain"]
 ALL = np.ones((1, 4), bool)
 
 
-def metres(values, truth_m, coding, mask=ALL, far_m=1000.0):
+def metres(values, truth_m, coding, mask=ALL):
     values, truth_m = np.array([values], np.float32), np.array([truth_m], np.float32)
-    return to_metres(values, truth_m, mask, coding, far_m)[0].tolist()
+    return to_metres(values, truth_m, mask, coding)[0].tolist()
 
 
 # --- what the numbers mean

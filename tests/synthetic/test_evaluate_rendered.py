@@ -99,29 +99,6 @@ def test_what_is_wrong_is_counted(module, monkeypatch):
     assert 0 < report.boundary_f1.mean < 1
 
 
-def test_boundary_f1_by_hand(module):
-    truth_m = np.full((2, 4), 10, np.float32)
-    truth_m[:, 2:] = np.inf
-    assert module.boundary_f1(truth_m, truth_m) == 1
-    # The edge one column aside: never found.
-    aside_m = np.full((2, 4), 10, np.float32)
-    aside_m[:, 1:] = np.inf
-    assert module.boundary_f1(aside_m, truth_m) == 0
-    # One row of two has the edge: precision 1, recall 1/2; the edges between the rows where they differ cost 2 of 3 right.
-    half_m = truth_m.copy()
-    half_m[1] = 10
-    # Predicted pairs: 1 across and 2 down; true pairs: 2; both: 1.
-    assert module.boundary_f1(half_m, truth_m) == pytest.approx(2 * 1 / (3 + 2))
-    assert module.boundary_f1(truth_m, np.full((2, 4), 5, np.float32)) is None
-
-
-def test_thresholds_weigh_in_proportion(module):
-    """A step of 15 % where the truth has one of 30 %: found up to the threshold of 15 %."""
-    truth_m, soft_m = np.array([[10, 13]], np.float32), np.array([[10, 11.5]], np.float32)
-    found = [threshold for threshold in module.THRESHOLDS if threshold < 0.15]
-    assert module.boundary_f1(soft_m, truth_m) == pytest.approx(sum(found) / sum(module.THRESHOLDS))
-
-
 def test_command(module, monkeypatch):
     monkeypatch.setattr(DepthPredictor, "from_pretrained", lambda model: DepthPredictor(FakeEngine(depth=20.0)))
     app = module.typer.Typer()

@@ -7,7 +7,7 @@ from pathlib import Path
 from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.data.manifest import load_sample, read_manifest
 from lapdepth.evaluation.evaluate import evaluate
-from lapdepth.evaluation.protocols import find_protocol
+from lapdepth.evaluation.protocols import BoolArray, find_protocol
 from lapdepth.imaging import ByteArray
 from lapdepth.inference.engine import Engine
 from lapdepth.inference.predictor import DepthPredictor
@@ -36,8 +36,9 @@ class Cost:
         """Its abs_rel and delta1."""
         predictor = DepthPredictor(engine)
 
-        def predict(image: ByteArray, camera: Intrinsics) -> tuple[FloatArray, FloatArray | None]:
-            return predictor(image, focal_px=camera.focal_px).depth_m, None
+        def predict(image: ByteArray, camera: Intrinsics) -> tuple[FloatArray, FloatArray | None, BoolArray]:
+            result = predictor(image, focal_px=camera.focal_px)
+            return result.depth_m, None, result.valid
 
         metrics = evaluate(predict, (load_sample(row) for row in self._rows), self._protocol).metrics
         return round(metrics["abs_rel"], 4), round(metrics["delta1"], 4)

@@ -176,7 +176,7 @@ def _open(model: str, engine: EngineChoice, flip: bool) -> tuple[str, str, Predi
 
     def predict(image: Any, camera: Any) -> Any:
         result = predictor(image, focal_px=camera.focal_px, flip=flip)
-        return result.depth_m, result.confidence
+        return result.depth_m, result.confidence, result.valid
 
     return predictor.config.name, predictor.engine.name, predict
 
@@ -232,6 +232,8 @@ def _print(name: str, one: Scored, drawn: str) -> None:
     for metric in METRICS:
         low, high = intervals[metric]
         typer.echo(f"  {metric:9} {done.metrics[metric]:8.4f}   95 % over {drawn} {low:.4f} to {high:.4f}")
+    for line in _sky_and_edges(done, drawn):
+        typer.echo(f"  {line}")
     if done.reliability is None or done.ranking is None:
         typer.echo(f"  no confidence{'' if one.note else ': this model predicts none (--flip makes one from disagreement)'}")
         return
@@ -244,6 +246,23 @@ def _print(name: str, one: Scored, drawn: str) -> None:
         f"({done.reliability.best_calibration_error:.4f} with error_scale times {done.reliability.best_scale:.2f})"
     )
     typer.echo(f"  sparsification error {done.ranking[0]:.4f} (random {done.ranking[1]:.4f}, oracle 0)")
+
+
+def _sky_and_edges(done: Evaluation, drawn: str) -> list[str]:
+    """A line each; none on sky where nothing tells what is sky."""
+    from lapdepth.evaluation.edges import DENSE
+    from lapdepth.evaluation.sky import NEAR_M
+
+    lines = [f"boundary F1 none: no picture has an edge and {100 * DENSE:.0f} % of its depth known"]
+    if edges := done.boundary_f1:
+        span = f"95 % over {drawn} {edges.low:.4f} to {edges.high:.4f}"
+        lines = [f"boundary F1 {edges.mean:.4f}   {span}, {edges.pictures} pictures"]
+    if sky := done.sky:
+        lines.append(
+            f"{sky.source}: {100 * sky.near:.2f} % nearer than {NEAR_M:g} m, {100 * sky.before_median:.2f} % nearer than the "
+            f"median measured depth, of {sky.pixels:,} pixels of {sky.pictures} pictures"
+        )
+    return lines
 
 
 def _print_differences(one: Scored, first: Scored, drawn: str) -> None:

@@ -16,13 +16,17 @@ from lapdepth.data.sample import Sample
 from lapdepth.errors import InputError
 from lapdepth.evaluation.confidence import STEPS, Reliability, ReliabilityCounter, areas, sparsification_curves
 from lapdepth.evaluation.distance import DistanceBin, DistanceCounter
+from lapdepth.evaluation.edges import BoundaryF1, boundary_f1, mean_boundary_f1
 from lapdepth.evaluation.gallery import Gallery, Seen
 from lapdepth.evaluation.metrics import depth_metrics, mean_metrics
-from lapdepth.evaluation.protocols import MIN_TRUTH_M, Protocol
+from lapdepth.evaluation.protocols import MIN_TRUTH_M, BoolArray, Protocol
+from lapdepth.evaluation.sky import Sky, SkyCounter, sky_of
 from lapdepth.imaging import ByteArray
 
-Predict = Callable[[ByteArray, Intrinsics], tuple[FloatArray, FloatArray | None]]
-"""(h, w, 3) uint8 RGB and its camera to depth (h, w) in metres and confidence (h, w) or `None`."""
+Predict = Callable[[ByteArray, Intrinsics], tuple[FloatArray, FloatArray | None, BoolArray]]
+"""(h, w, 3) uint8 RGB and its camera to depth (h, w) in metres, confidence (h, w) or `None`, and where depth is valid (h, w).
+
+Metrics score every depth, valid or not: a model cannot do better by calling what is hard sky."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Evaluation:
         reliability: Of the confidence, or `None` for models without.
         ranking: Mean area under the sparsification error by confidence and at random, or `None`.
         sparsification: (3, STEPS) means over pictures of the curves of `sparsification_curves`, or `None`.
+        sky: How near the sky is painted; `None` where no picture is known to show any.
+        boundary_f1: Of edges, over pictures whose truth is dense enough; `None` where there are none.
         gallery: Pictures to look at.
     """
 
@@ -49,6 +55,8 @@ class Evaluation:
     reliability: Reliability | None
     ranking: tuple[float, float] | None
     sparsification: npt.NDArray[np.float64] | None
+    sky: Sky | None
+    boundary_f1: BoundaryF1 | None
     gallery: Gallery
 
 
@@ -62,6 +70,8 @@ class Part:
     reliability: ReliabilityCounter = field(default_factory=ReliabilityCounter)
     curves: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((3, STEPS)))
     sure_images: int = 0
+    sky: SkyCounter = field(default_factory=SkyCounter)
+    boundary: dict[int, tuple[str, float]] = field(default_factory=dict)
 
 
 def evaluate(predict: Predict, samples: Iterable[Sample], protocol: Protocol, cap_m: float | None = None) -> Evaluation:
@@ -99,8 +109,9 @@ def evaluate_part(
     part = Part(gallery or Gallery(0))
     for place, sample in samples:
         top, left, height, width = protocol.seen(*sample.depth_m.shape)
-        shown = np.ascontiguousarray(sample.image[top : top + height, left : left + width])
-        predicted_m, confidence = predict(shown, sample.intrinsics.cropped(left, top, width, height))
+        window = (slice(top, top + height), slice(left, left + width))
+        shown = np.ascontiguousarray(sample.image[window])
+        predicted_m, confidence, valid = predict(shown, sample.intrinsics.cropped(left, top, width, height))
         mask = protocol.mask(sample.depth_m, cap_m)
         if not mask.any():
             continue
@@ -117,6 +128,8 @@ def evaluate_part(
             part.reliability.add(sure, got_m, truth_m)
             part.curves += sparsification_curves(sure, got_m, truth_m)
             part.sure_images += 1
+        far_where_none_m = np.where(valid & (predicted_m > 0), predicted_m, np.float32(np.inf))
+        _count_sky_and_edges(part, place, sample, protocol, window, far_where_none_m)
     return part
 
 
@@ -136,7 +149,9 @@ def summed(parts: Sequence[Part], protocol: Protocol, cap_m: float | None = None
     for other in others:
         first.distance.merge(other.distance)
         first.reliability.merge(other.reliability)
+        first.sky.merge(other.sky)
     ordered = [scores[place] for place in sorted(scores)]
+    boundary = {place: f1 for part in parts for place, f1 in part.boundary.items()}
     sure = sum(part.sure_images for part in parts)
     curves = np.asarray(sum(part.curves for part in parts) / sure) if sure else None
     return Evaluation(
@@ -148,8 +163,29 @@ def summed(parts: Sequence[Part], protocol: Protocol, cap_m: float | None = None
         reliability=first.reliability.result(),
         ranking=None if curves is None else areas(curves),
         sparsification=curves,
+        sky=first.sky.result(),
+        boundary_f1=mean_boundary_f1([boundary[place] for place in sorted(boundary)]),
         gallery=Gallery.merged([part.gallery for part in parts]),
     )
+
+
+def _count_sky_and_edges(
+    part: Part, place: int, sample: Sample, protocol: Protocol, window: tuple[slice, slice], predicted_m: FloatArray
+) -> None:
+    """Both in the whole window that the model was shown: the one that KITTI's protocols score leaves out what is above the road.
+
+    `predicted_m` is (h, w), infinite where nothing valid was predicted.
+    """
+    truth_m = sample.depth_m[window]
+    # Looked for in the whole picture: what reaches the window's top edge alone may be a wall.
+    sky = sky_of(sample, protocol)
+    if sky is not None:
+        part.sky.add(predicted_m, truth_m, sky[window], by_looks=sample.sky is None)
+    if sample.sky is not None:
+        truth_m = np.where(sample.sky[window], np.float32(np.inf), truth_m)
+    f1 = boundary_f1(predicted_m, truth_m)
+    if f1 is not None:
+        part.boundary[place] = (sample.scene, f1)
 
 
 def _cap(protocol: Protocol, cap_m: float | None) -> float:

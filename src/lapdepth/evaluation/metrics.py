@@ -62,7 +62,7 @@ def mean_metrics(per_image: list[dict[str, float]]) -> dict[str, float]:
 
 
 def bootstrap_intervals(
-    per_image: Sequence[Mapping[str, str | float]], seed: int = 0, draws: int = 2000
+    per_image: Sequence[Mapping[str, str | float]], seed: int = 0, draws: int = 2000, names: Sequence[str] = METRICS
 ) -> dict[str, tuple[float, float]]:
     """95 % interval of each metric's mean, from resampling whole scenes: pictures of one scene are not independent.
 
@@ -70,15 +70,16 @@ def bootstrap_intervals(
         per_image: Metrics and `scene` by picture.
         seed: Seed of the resampling.
         draws: Resamplings.
+        names: Of the metrics.
     """
-    values = np.array([[float(image[name]) for name in METRICS] for image in per_image])
+    values = np.array([[float(image[name]) for name in names] for image in per_image])
     _, scene = np.unique([str(image["scene"]) for image in per_image], return_inverse=True)
     sums = np.stack([np.bincount(scene, weights=column) for column in values.T], axis=1)
     sizes = np.bincount(scene)
     chosen = np.random.default_rng(seed).integers(len(sizes), size=(draws, len(sizes)))
     means = sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1, keepdims=True)
     low, high = np.percentile(means, (2.5, 97.5), axis=0)
-    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(METRICS)}
+    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names)}
 
 
 @dataclass(frozen=True, slots=True)

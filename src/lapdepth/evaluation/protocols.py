@@ -35,6 +35,7 @@ class Protocol:
         seen: (H, W) to the window that the model is shown.
         scored: (H, W) to the window whose pixels count, in the whole picture.
         words: The two in words.
+        on_roads: Whether all pictures are taken on roads by day, where sky can be found by its looks.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Protocol:
     seen: Callable[[int, int], Window]
     scored: Callable[[int, int], Window]
     words: str = ""
+    on_roads: bool = False
 
     def mask(self, truth_m: FloatArray, cap_m: float) -> BoolArray:
         """(H, W) bool, measured pixels that count: inside the scored window, between 1 mm and the cap."""
@@ -98,10 +100,12 @@ PROTOCOLS = {
         Protocol(
             *("kitti-garg", 80.0, _kb_crop, _garg),
             words="the network sees the 1216x352 crop; pasted back and scored in the crop of Garg et al. of the full frame",
+            on_roads=True,
         ),
         Protocol(
             *("kitti-lapdepth", 80.0, _kb_crop, _garg_in_kb_crop),
             words="the network sees the 1216x352 crop; scored in the crop of Garg et al. of that crop, as LapDepth's release did",
+            on_roads=True,
         ),
         Protocol(*("plain", float("inf"), _whole, _whole), words="the network sees the whole picture, all of which is scored"),
     )

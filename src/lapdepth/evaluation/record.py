@@ -9,6 +9,7 @@ from typing import Any
 
 from lapdepth.evaluation.evaluate import Evaluation
 from lapdepth.evaluation.metrics import paired_differences
+from lapdepth.evaluation.sky import NEAR_M
 
 
 def record(name: str, flip: bool, done: Evaluation, **notes: object) -> dict[str, Any]:
@@ -29,6 +30,8 @@ def record(name: str, flip: bool, done: Evaluation, **notes: object) -> dict[str
         "metrics": done.metrics,
         "by_distance": [asdict(one) for one in done.by_distance],
         "confidence": _confidence(done),
+        "sky": None if done.sky is None else {"near_m": NEAR_M, **asdict(done.sky)},
+        "boundary_f1": None if done.boundary_f1 is None else asdict(done.boundary_f1),
         "per_image": done.per_image,
         **notes,
     }

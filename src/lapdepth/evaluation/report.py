@@ -10,10 +10,12 @@ from datetime import date
 from lapdepth import __version__
 from lapdepth.evaluation.charts import Named, distance_charts, reliability_chart, sparsification_chart
 from lapdepth.evaluation.drawing import colour_span, model_tiles, shared_tiles
+from lapdepth.evaluation.edges import DENSE
 from lapdepth.evaluation.evaluate import Evaluation
 from lapdepth.evaluation.gallery import Seen
 from lapdepth.evaluation.metrics import METRICS
 from lapdepth.evaluation.protocols import find_protocol
+from lapdepth.evaluation.sky import NEAR_M
 from lapdepth.evaluation.tables import Scored, colour_key, differences_table, results_table
 from lapdepth.io.page import page
 
@@ -57,6 +59,7 @@ def write_page(models: Sequence[Scored], data: str, scenes_named: bool, official
         + (differences_table(models, scenes_named) if len(models) > 1 else "")
         + _by_distance(named)
         + _confidence(named)
+        + _sky_and_edges(named)
         + _pictures("Worst pictures", seen.worst(), models)
         + _pictures("Best pictures", seen.best(), models)
         + _per_image(models)
@@ -114,6 +117,30 @@ def _confidence(models: Named) -> str:
         f"<h2>Confidence</h2>{charts}<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
         "<p class=dim>Confidence is the probability that a depth is right to 10 %. Honest is a line on the diagonal. The "
         "sparsification error is the area between a model's curve and the oracle's, dashed: 0 ranks errors perfectly.</p>"
+    )
+
+
+def _sky_and_edges(models: Named) -> str:
+    lines = ""
+    for i, (name, done) in enumerate(models):
+        edges, sky = done.boundary_f1, done.sky
+        cells = "<td colspan=2 class=dim>truth too sparse, or without edges"
+        if edges is not None:
+            span = f"<br><small>{edges.low:.3f}&ndash;{edges.high:.3f}</small>"
+            cells = f"<td class=n>{edges.mean:.3f}{span}<td class=n>{edges.pictures}"
+        if sky is None:
+            cells += "<td colspan=4 class=dim>not known where it is"
+        else:
+            cells += f"<td class=n>{100 * sky.near:.2f} %<td class=n>{100 * sky.before_median:.2f} %"
+            cells += f"<td class=n>{sky.pixels:,} of {sky.pictures} pictures<td>{sky.source}"
+        lines += f"<tr><td>{colour_key(i, len(models))}{html.escape(name)}{cells}</tr>"
+    head = "<th>model<th class=n>boundary F1<th class=n>pictures<th class=n>sky "
+    head += f"nearer than {NEAR_M:g} m<th class=n>nearer than the median measured depth<th class=n>pixels of sky<th>what is sky"
+    return (
+        f"<h2>Edges and sky</h2><div class=wide><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
+        "<p class=dim>Boundary F1: how many steps of depth between neighbouring pixels are found at their very place, 1 is all, "
+        f"over pictures whose depth is known at {100 * DENSE:.0f} % of the pixels or more. Sky: share of its pixels, less is "
+        "better.</p>"
     )
 
 

@@ -37,7 +37,7 @@ ALIGNMENTS = ("none", "median", "scale", "scale-shift")
 """median: the ratio of the medians of depth. scale, scale-shift: least squares, in depth or, for inverse depth, in 1 / metres."""
 
 FAR_M = 1000.0
-"""Where inverse depth of zero or less is put when the protocol has no cap."""
+"""Where inverse depth of zero or less is put."""
 SUFFIXES = (".png", ".npz", ".npy")
 ENDINGS = ("", "_depth")
 """What may follow the picture's name; `lapdepth predict` writes NAME_depth.png."""
@@ -116,8 +116,10 @@ class SavedPredictions:
             self._current = (sample, self._files[row])
             yield sample
 
-    def __call__(self, image: ByteArray, camera: Intrinsics) -> tuple[FloatArray, None]:
+    def __call__(self, image: ByteArray, camera: Intrinsics) -> tuple[FloatArray, None, BoolArray]:
         """Depth (h, w) in metres for the window of the current picture that the protocol shows, 0 where nothing was predicted.
+
+        No confidence; valid (h, w) is where something was predicted.
 
         Raises:
             ReadError: The file cannot be read.
@@ -137,10 +139,11 @@ class SavedPredictions:
             )
         window = (slice(top, top + height), slice(left, left + width))
         mask = self._protocol.mask(sample.depth_m, self._cap_m)[window]
-        return to_metres(values, sample.depth_m[window], mask, self._coding, min(self._cap_m, FAR_M)), None
+        depth_m = to_metres(values, sample.depth_m[window], mask, self._coding)
+        return depth_m, None, depth_m > 0
 
 
-def to_metres(values: FloatArray, truth_m: FloatArray, mask: BoolArray, coding: Coding, far_m: float = FAR_M) -> FloatArray:
+def to_metres(values: FloatArray, truth_m: FloatArray, mask: BoolArray, coding: Coding) -> FloatArray:
     """Saved numbers to metres.
 
     Args:
@@ -148,7 +151,6 @@ def to_metres(values: FloatArray, truth_m: FloatArray, mask: BoolArray, coding: 
         truth_m: (h, w) metres.
         mask: (h, w) bool, scored pixels: alignment sees no others.
         coding: What the numbers mean.
-        far_m: Where inverse depth that is zero or negative is put.
 
     Returns:
         (h, w) float32 metres, 0 where nothing was predicted.
@@ -166,7 +168,7 @@ def to_metres(values: FloatArray, truth_m: FloatArray, mask: BoolArray, coding: 
     used &= np.isfinite(depth_m)
     if coding.alignment == "median" and used.any():
         depth_m = depth_m * (np.median(truth_m[used]) / np.median(depth_m[used]))
-    return np.where(predicted, np.clip(depth_m, MIN_TRUTH_M, far_m if inverse else None), 0).astype(np.float32)
+    return np.where(predicted, np.clip(depth_m, MIN_TRUTH_M, FAR_M if inverse else None), 0).astype(np.float32)
 
 
 def read_values(path: Path) -> FloatArray:
