@@ -93,6 +93,37 @@ def test_rows_by_hand():
     assert noisy["s from the lead's onset to the alert"].passed is True
 
 
+@pytest.mark.parametrize(
+    ("depth", "scenario", "count", "asked"),
+    [
+        ("exact", "T1", 49, 50),
+        ("noisy", "CCRm-30", 550, 550),  # of the whole group: 50 of each of its 11 scenarios
+        ("noisy", "CCRm-30", 50, 550),
+        ("exact", "plate", 50, 100),
+        ("noisy", "following", 199, 200),  # 20 hours
+        ("model", "T1", 7, 14),
+        ("folder", "CCRs-15-+50", 14, 14),
+        ("model", "plate", 13, 14),
+        ("model", "following", 5, 5),  # 30 minutes
+    ],
+)
+def test_a_row_on_too_few_runs_says_so_first(depth, scenario, count, asked):
+    good = summary(scenario=scenario, alert_s=7.0, ttc_s=3.0, ttc_braking_s=3.0, range_errors=(0.01,))
+    found = rows([dataclasses.replace(good, seed=seed) for seed in range(count)], depth)
+    assert found
+    for row in found:
+        assert (row.runs, row.runs_asked, row.enough) == (count, asked, count >= asked)
+        few = f"too few runs, {count} of {asked} asked for: "
+        assert row.verdict.removeprefix(few).split()[0] in ("met", "reported")
+        assert row.verdict.startswith(few) == (count < asked)
+
+
+def test_all_rows_together_ask_for_as_many_runs_as_their_groups():
+    runs = [summary(scenario=name, seed=seed) for name in ("T1", "T2") for seed in range(50)]
+    (row,) = [row for row in rows(runs, "exact") if row.scenario == "all of these"]
+    assert (row.runs, row.runs_asked) == (100, 100)
+
+
 def test_an_alert_before_the_onset_fails():
     runs = [summary(scenario="CCRb-12m-2", alerts=1, alert_s=4.0, ttc_s=None, ttc_braking_s=None)]
     assert [row.passed for row in rows(runs, "exact") if row.scenario == "CCRb12-soft"] == [False]
@@ -162,14 +193,18 @@ def test_command(tmp_path, monkeypatch, capsys):
         main()
     assert not stop.value.code
     data = json.loads((folder / "report.json").read_text())
-    assert {"scenario", "measure", "target", "result", "interval", "passed"} == set(data["rows"][0])
+    assert {"scenario", "measure", "target", "result", "interval", "passed", "runs", "runs_asked"} == set(data["rows"][0])
     assert data["rows"][0]["passed"] is True
     page = (folder / "report.html").read_text()
     assert page.count("<svg class='plot'") == 2
     assert "not a certified safety system" in page
     assert "http:" not in page
     assert "https:" not in page
-    assert "T3" in capsys.readouterr().out
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("T3")
+    assert all("too few runs, 1 of 50 asked for: met so far" in line for line in shown)
+    assert page.count("too few runs, 1 of 50 asked for: met so far") == len(shown)
+    assert "<td class=yes>" not in page
 
 
 @pytest.mark.parametrize(

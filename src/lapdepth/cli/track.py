@@ -13,7 +13,7 @@ def track(
     depth: Annotated[
         str, typer.Option(help="exact, noisy, model (a network on drawn pictures) or a folder of depth maps.")
     ] = "exact",
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each scenario.")] = 50,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each scenario; the report says where a target asks for more.")] = 50,
     report: Annotated[Path, typer.Option(help="Folder for report.html, report.json and the runs.")] = Path("track"),
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
     model: Annotated[str, typer.Option(help="Of --depth model: embedded name, model folder, .onnx file or hub id.")] = "default",
@@ -75,6 +75,5 @@ def track(
     settings = WarnerSettings(camera_to_front_m=CAMERA_TO_FRONT_M).model_dump(mode="json")
     write_report(report, found, runs, setup.label, settings)
     for row in found:
-        verdict = {True: "met", False: "NOT MET", None: "reported"}[row.passed]
         bounds = f"[{row.interval[0]:g}, {row.interval[1]:g}]"
-        typer.echo(f"{row.scenario:14} {row.measure}: {row.result:g} {bounds}  {row.target or '-'}  {verdict}")
+        typer.echo(f"{row.scenario:14} {row.measure}: {row.result:g} {bounds}  {row.target or '-'}  {row.verdict}")

@@ -39,6 +39,10 @@ DELAYS_S = {"CCRb12-hard": (0.7, 1.2), "CCRb12-soft": (1.8, 2.1), "CCRb40-hard":
 REPORTED = ("pedestrian", "cyclist", "motorcycle")
 LONGEST_TTC_S = 5.0
 """Largest time to collision at an alert, p95: an earlier one is a nuisance. [D] specification"""
+SEEDS, QUIET_RUNS, FOLLOWING_S = 50, 100, 20 * 3600.0
+"""Asked for of exact and noisy depth: runs of each scenario, of each road without danger, and following. [D] specification"""
+NETWORK_RUNS, NETWORK_FOLLOWING_S = SEVENS[0] * SEVENS[2], 1800.0
+"""The same of a network: runs of each group of scenarios, danger or not, and following. [D] specification"""
 NEVER_S = 99.0
 """Stands for an alert while nothing came nearer, and for none at all."""
 
@@ -54,6 +58,8 @@ class Row:
         result: The number.
         interval: 95 % interval.
         passed: Whether the result meets the target; `None` where there is none.
+        runs: Runs that it is made of.
+        runs_asked: Runs that the specification asks for: on fewer, `passed` says little.
     """
 
     scenario: str
@@ -62,6 +68,19 @@ class Row:
     result: float
     interval: Interval
     passed: bool | None
+    runs: int
+    runs_asked: int
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are as many runs as asked for."""
+        return self.runs >= self.runs_asked
+
+    @property
+    def verdict(self) -> str:
+        """In words; too few runs come first, so that nobody takes the rest for the verdict."""
+        word = {True: "met", False: "NOT MET", None: "reported"}[self.passed]
+        return word if self.enough else f"too few runs, {self.runs} of {self.runs_asked} asked for: {word} so far"
 
 
 def rows(runs: Sequence[Summary], depth: Depth) -> list[Row]:
@@ -72,17 +91,18 @@ def rows(runs: Sequence[Summary], depth: Depth) -> list[Row]:
         groups.setdefault(FOLLOWING if one.scenario == FOLLOWING else SCENARIOS[one.scenario].group, []).append(one)
     found: list[Row] = []
     for name, group in groups.items():
+        asked = _asked(name, column)
         if name in IN_TIME:
             floor, share = IN_TIME[name]
             good = _in_time("ttc_s", floor)
             measure = f"alert at TTC >= {floor} s"
             if column == 2:
-                found.append(_sevens(name, group, measure, good))
+                found.append(_sevens(name, group, asked, measure, good))
             else:
-                found.append(_share(name, group, measure, (1.0, share)[column], good))
+                found.append(_share(name, group, asked, measure, (1.0, share)[column], good))
         if name == "T2":
             good = _in_time("ttc_braking_s", IN_TIME[name][0])
-            found.append(_share(name, group, "the same, counting the lead's braking", None, good))
+            found.append(_share(name, group, asked, "the same, counting the lead's braking", None, good))
         if name in AVOIDED or name in REPORTED:
             target = AVOIDED[name][column] if name in AVOIDED else None
             measure, judged = "collision avoided by the driver", group
@@ -90,21 +110,42 @@ def rows(runs: Sequence[Summary], depth: Depth) -> list[Row]:
                 measure += f", up to {3.6 * NETWORK_MPS:g} km/h"
                 judged = [one for one in group if SCENARIOS[one.scenario].ego_mps < NETWORK_MPS + 0.01]
             if judged:
-                found.append(_share(name, judged, measure, target, lambda one: one.collided_s is None))
+                found.append(_share(name, judged, asked, measure, target, lambda one: one.collided_s is None))
         if name in DELAYS_S:
-            found.append(_delay(name, group, (*DELAYS_S[name], None)[column], column == 0))
+            found.append(_delay(name, group, asked, (*DELAYS_S[name], None)[column], column == 0))
         if name == FOLLOWING:
-            found.append(_nuisance(group, NUISANCE[column]))
+            found.append(_nuisance(group, asked, NUISANCE[column]))
         elif not SCENARIOS[group[0].scenario].alarm:
             false = sum(one.alerts > 0 for one in group)
             measure = f"share of {len(group)} runs with a false alert"
-            found.append(_rare(name, measure, false, len(group), QUIET[column]))
+            found.append(_rare(name, measure, false, len(group), asked, QUIET[column]))
     tested = [one for name in TESTED for one in groups.get(name, [])]
-    return found + list(_overall(tested, column)) if tested else found
+    asked = sum(_asked(name, column) for name in TESTED if name in groups)
+    return found + list(_overall(tested, asked, column)) if tested else found
 
 
-def _row(name: str, measure: str, target: str, result: float, interval: Interval, passed: bool | None) -> Row:
-    return Row(name, measure, target, round(result, 4), (round(interval[0], 4), round(interval[1], 4)), passed)
+def _asked(name: str, column: int) -> int:
+    """Runs that the specification asks for of a whole group, even where only a part of it was chosen."""
+    if name == FOLLOWING:
+        return round((NETWORK_FOLLOWING_S if column == 2 else FOLLOWING_S) / DURATION_S)
+    if column == 2:
+        return NETWORK_RUNS
+    group = [one for one in SCENARIOS.values() if one.group == name]
+    return len(group) * (SEEDS if group[0].alarm else QUIET_RUNS)
+
+
+def _row(
+    name: str,
+    measure: str,
+    target: str,
+    result: float,
+    interval: Interval,
+    passed: bool | None,
+    runs: int,
+    asked: int,
+) -> Row:
+    bounds = (round(interval[0], 4), round(interval[1], 4))
+    return Row(name, measure, target, round(result, 4), bounds, passed, runs, asked)
 
 
 def _in_time(field: Literal["ttc_s", "ttc_braking_s"], floor_s: float) -> Callable[[Summary], bool]:
@@ -115,31 +156,35 @@ def _in_time(field: Literal["ttc_s", "ttc_braking_s"], floor_s: float) -> Callab
     return good
 
 
-def _share(name: str, group: Sequence[Summary], measure: str, target: float | None, good: Callable[[Summary], bool]) -> Row:
+def _share(
+    name: str, group: Sequence[Summary], asked: int, measure: str, target: float | None, good: Callable[[Summary], bool]
+) -> Row:
     hits = sum(map(good, group))
     share = hits / len(group)
     passed = None if target is None else share >= target
     words = "" if target is None else f">= {100 * target:g} %"
-    return _row(name, f"share of {len(group)} runs: {measure}", words, share, share_interval(hits, len(group)), passed)
+    measure, interval = f"share of {len(group)} runs: {measure}", share_interval(hits, len(group))
+    return _row(name, measure, words, share, interval, passed, len(group), asked)
 
 
-def _sevens(name: str, group: Sequence[Summary], measure: str, good: Callable[[Summary], bool]) -> Row:
+def _sevens(name: str, group: Sequence[Summary], asked: int, measure: str, good: Callable[[Summary], bool]) -> Row:
     """In the order of their seeds, seven by seven; too few runs are only reported."""
     runs, needed, times = SEVENS
     kept = [good(one) for one in sorted(group, key=lambda one: one.seed)]
     sevens = [sum(kept[start : start + runs]) for start in range(0, len(kept) - runs + 1, runs)]
     passed = all(hits >= needed for hits in sevens) if len(sevens) >= times else None
     words, share = f"{needed} of {runs}, {times} times", sum(kept) / len(kept)
-    return _row(name, f"share of {len(kept)} runs: {measure}", words, share, share_interval(sum(kept), len(kept)), passed)
+    measure, interval = f"share of {len(kept)} runs: {measure}", share_interval(sum(kept), len(kept))
+    return _row(name, measure, words, share, interval, passed, len(kept), asked)
 
 
-def _rare(name: str, measure: str, count: int, total: int, limit: float) -> Row:
+def _rare(name: str, measure: str, count: int, total: int, asked: int, limit: float) -> Row:
     share = count / total
     words = "0" if limit == 0 else f"<= {100 * limit:g} %"
-    return _row(name, measure, words, share, share_interval(count, total), share <= limit)
+    return _row(name, measure, words, share, share_interval(count, total), share <= limit, total, asked)
 
 
-def _delay(name: str, group: Sequence[Summary], limit_s: float | None, longest: bool) -> Row:
+def _delay(name: str, group: Sequence[Summary], asked: int, limit_s: float | None, longest: bool) -> Row:
     """Of every run for exact depth, of 95 % for others. An alert before the onset is a failure whatever the delay."""
     delays = [NEVER_S if one.alert_s is None else one.alert_s - SCENARIOS[one.scenario].onset_s for one in group]
     early = sum(delay < 0 for delay in delays)
@@ -147,35 +192,39 @@ def _delay(name: str, group: Sequence[Summary], limit_s: float | None, longest: 
     result = float(np.quantile(delays, share, method="higher"))
     measure = f"s from the lead's onset to the alert, {'longest' if longest else 'p95'} of {len(group)} runs, {early} before it"
     interval = quantile_interval(delays, share)
-    if limit_s is None:
-        return _row(name, measure, "", result, interval, None)
-    return _row(name, measure, f"<= {limit_s} s", result, interval, result <= limit_s and not early)
+    words = "" if limit_s is None else f"<= {limit_s} s"
+    passed = None if limit_s is None else result <= limit_s and not early
+    return _row(name, measure, words, result, interval, passed, len(group), asked)
 
 
-def _nuisance(group: Sequence[Summary], limit: float) -> Row:
+def _nuisance(group: Sequence[Summary], asked: int, limit: float) -> Row:
     hours = len(group) * DURATION_S / 3600
     count = sum(one.alerts for one in group)
     rate = count / hours
-    return _row(FOLLOWING, f"alerts per hour, {hours:g} h", f"<= {limit:g}", rate, rate_interval(count, hours), rate <= limit)
+    measure, interval = f"alerts per hour, {hours:g} h", rate_interval(count, hours)
+    return _row(FOLLOWING, measure, f"<= {limit:g}", rate, interval, rate <= limit, len(group), asked)
 
 
-def _overall(tested: Sequence[Summary], column: int) -> Iterable[Row]:
+def _overall(tested: Sequence[Summary], asked: int, column: int) -> Iterable[Row]:
+    count = len(tested)
     times = [one.ttc_braking_s or NEVER_S for one in tested if one.alert_s is not None]
     name = "all of these"
     if times:
         p95 = float(np.quantile(times, 0.95))
         measure = f"TTC at the alert counting the lead's braking, p95 of {len(times)} alerts, s"
-        yield _row(name, measure, f"<= {LONGEST_TTC_S:g} s", p95, quantile_interval(times, 0.95), p95 <= LONGEST_TTC_S)
+        interval = quantile_interval(times, 0.95)
+        yield _row(name, measure, f"<= {LONGEST_TTC_S:g} s", p95, interval, p95 <= LONGEST_TTC_S, count, asked)
     bad = sum(map(_unannounced, tested))
-    measure = f"share of {len(tested)} runs: collision without an alert {ANNOUNCED_S:g} s before"
-    yield _rare(name, measure, bad, len(tested), QUIET[column])
+    measure = f"share of {count} runs: collision without an alert {ANNOUNCED_S:g} s before"
+    yield _rare(name, measure, bad, count, asked, QUIET[column])
     ttc = [error for one in tested for error in one.ttc_errors]
     reach = [error for one in tested for error in one.range_errors]
     for (what, limits), errors in zip(ERRORS.items(), (ttc, reach), strict=True):
         if errors:
             limit, middle = limits[column], float(np.median(errors))
             measure = f"median relative error of {what}, {len(errors)} frames"
-            yield _row(name, measure, f"<= {100 * limit:g} %", middle, quantile_interval(errors, 0.5), middle <= limit)
+            interval = quantile_interval(errors, 0.5)
+            yield _row(name, measure, f"<= {100 * limit:g} %", middle, interval, middle <= limit, count, asked)
 
 
 def _unannounced(one: Summary) -> bool:

@@ -40,10 +40,11 @@ def write_report(folder: Path, found: Sequence[Row], runs: Sequence[Summary], de
 
 
 def _table(found: Sequence[Row]) -> str:
-    verdicts = {True: "<td class=yes>met</td>", False: "<td class=no>not met</td>", None: "<td>reported</td>"}
+    colours = {True: " class=yes", False: " class=no", None: ""}
     lines = [
         f"<tr><td>{html.escape(row.scenario)}<td>{html.escape(row.measure)}<td>{html.escape(row.target)}"
-        f"<td>{row.result:g}<td>{row.interval[0]:g} to {row.interval[1]:g}{verdicts[row.passed]}</tr>"
+        f"<td>{row.result:g}<td>{row.interval[0]:g} to {row.interval[1]:g}"
+        f"<td{colours[row.passed] if row.enough else ''}>{row.verdict}</tr>"
         for row in found
     ]
     head = "<tr><th>scenario<th>measure<th>target<th>result<th>95 % interval<th></tr>"
