@@ -165,6 +165,18 @@ def test_a_bad_video_does_not_stop_the_others(run, engine, clip, out):
     assert "drive_depth.mp4" in names(out)
 
 
+def test_what_can_be_decoded_of_a_truncated_video_is_kept(run, engine, truncated_video, out):
+    done = run("predict", truncated_video, "--output", out, *FOCAL)
+    assert (done.code, len(done.errors), done.err.count("\n")) == (1, 1, 1)
+    assert f"{truncated_video}: only 1" in done.errors[0]
+    count = len(times(out / "truncated_times.csv"))
+    assert 10 <= count < 18
+    notes = json.loads((out / "truncated.json").read_text())
+    assert (notes["frames"], notes["stopped"]) == (count, True)
+    with open_frames(str(out / "truncated_depth.mp4")) as written:
+        assert len(list(written)) == count
+
+
 def test_no_video_is_replaced_by_another_ones_result(run, engine, clip):
     clip.rename(clip.with_name("drive_depth.mp4"))
     clip.write_bytes(clip.with_name("drive_depth.mp4").read_bytes())

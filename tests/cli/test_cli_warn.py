@@ -136,6 +136,16 @@ def test_what_was_seen_before_a_picture_that_cannot_be_used_is_kept(tmp_path, br
     assert cv2.VideoCapture(str(tmp_path / "o.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 3
 
 
+def test_what_can_be_decoded_of_a_truncated_video_is_kept(truncated_video, tmp_path):
+    options = Options(str(truncated_video), output=tmp_path / "o.mp4", events=tmp_path / "e.jsonl", frames=tmp_path / "f.jsonl")
+    with pytest.raises(ReadError, match=r"only 1\d of 20 frames"):
+        run(options, WarnerSettings(), print)
+    count = len(lines(tmp_path / "f.jsonl"))
+    assert 10 <= count < 18
+    assert lines(tmp_path / "e.jsonl") == []
+    assert cv2.VideoCapture(str(tmp_path / "o.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == count
+
+
 def test_without_a_frame_there_are_no_files(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()

@@ -8,7 +8,7 @@ import pytest
 
 from lapdepth.errors import InputError, OutputError, ReadError
 from lapdepth.io.read_ahead import ReadAhead
-from lapdepth.io.video import FrameSource, VideoFrame, open_frames
+from lapdepth.io.video import FrameSource, VideoFrame, _decoded, open_frames
 from lapdepth.io.video_writer import write_video
 
 
@@ -126,18 +126,37 @@ def test_what_is_no_video_is_refused(tmp_path, video):
         open_frames(str(video), fps=10)
 
 
-def test_a_truncated_video_says_so(tmp_path, caplog):
-    path = tmp_path / "long.avi"
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
-    noise = np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), dtype=np.uint8)
-    for frame in noise:
-        writer.write(frame)
-    writer.release()
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) * 2 // 3])
-    with open_frames(str(path)) as source:
-        assert 0 < len(list(source)) < 18
-    assert "damaged or incomplete" in caplog.text
+def test_a_truncated_video_gives_its_frames_and_then_says_so(truncated_video):
+    frames = []
+    with (
+        open_frames(str(truncated_video)) as source,
+        pytest.raises(ReadError, match=r"truncated\.avi: only 1\d of 20 frames can be decoded"),
+    ):
+        frames.extend(source)
+    assert 10 <= len(frames) < 18
+
+
+class Uneven:
+    """A capture of ten frames, ten a second, in which two seconds are missing: its header makes 30 of them."""
+
+    def __init__(self, times_s):
+        self.times_s = list(times_s)
+
+    def grab(self):
+        self.time_s = self.times_s.pop(0) if self.times_s else None
+        return self.time_s is not None
+
+    def get(self, what):
+        return {cv2.CAP_PROP_POS_MSEC: 1000 * (self.time_s or 0)}.get(what, 64)
+
+    def retrieve(self):
+        return True, np.zeros((64, 64, 3), np.uint8)
+
+
+def test_only_a_header_is_wrong_where_the_frames_reach_the_end(caplog):
+    frames = _decoded(Uneven([*(i / 10 for i in range(5)), *(2.5 + i / 10 for i in range(5))]), "made", 10.0, 30)
+    assert len(list(frames)) == 10
+    assert "only 10 of 30 frames" in caplog.text
 
 
 def source_of(frames, live):

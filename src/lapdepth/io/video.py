@@ -153,8 +153,8 @@ def _capture(open_it: Callable[[], cv2.VideoCapture]) -> cv2.VideoCapture:
 
 
 def _decoded(capture: cv2.VideoCapture, name: str, fps: float | None, count: int | None) -> Iterator[VideoFrame]:
-    """Frames of a file, each with the time stamp that the container gives."""
-    number, size = 0, None
+    """Frames of a file, each with the time stamp that the container gives; raises `ReadError` where the file ends too early."""
+    number, time_s, size = 0, 0.0, None
     while capture.grab():
         time_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         if not math.isfinite(time_s) or time_s < 0:  # a bare stream without time stamps
@@ -168,7 +168,10 @@ def _decoded(capture: cv2.VideoCapture, name: str, fps: float | None, count: int
     if number == 0:
         raise ReadError(f"cannot decode {name}: there is no frame in it; the file is damaged or incomplete")
     if count is not None and number < 0.9 * count:  # a header may be a few frames off
-        logger.warning("%s: only %d of %d frames can be decoded; the file is damaged or incomplete", name, number, count)
+        short = f"{name}: only {number} of {count} frames can be decoded; the file is damaged or incomplete"
+        if fps is None or time_s < 0.9 * count / fps:
+            raise ReadError(short)
+        logger.warning(short)  # its end is there: some are missing on the way, or its rate is uneven and the count a guess
 
 
 def _rgb(capture: cv2.VideoCapture, name: str) -> ByteArray:
