@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+import time
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from lapdepth.collision.run import Options, run
 from lapdepth.collision.settings import HealthSettings, WarnerSettings
 from lapdepth.collision.warner import CollisionWarner
 from lapdepth.errors import InputError, ReadError
+from lapdepth.io import read_ahead
 from lapdepth.io.video import FrameSource, VideoFrame, open_frames
 from lapdepth.io.video_writer import write_video
 
@@ -184,8 +186,61 @@ def test_a_camera_that_stalls_is_degraded_and_one_that_is_torn_off_leaves_its_fi
     assert (tmp_path / "o.mp4").exists()
 
 
+def test_a_camera_that_never_gives_a_frame_is_degraded_and_then_ends(tmp_path, monkeypatch):
+    over = threading.Event()
+
+    def frames():
+        over.wait(30)
+        yield from ()
+
+    monkeypatch.setattr(running, "open_frames", lambda *args: FrameSource("0", True, 20.0, None, frames(), lambda: None))
+    monkeypatch.setattr(read_ahead, "FIRST_FRAME_S", 0.01)
+    monkeypatch.setattr(read_ahead, "LEAVE_S", 0.01)
+    told = []
+    settings = WarnerSettings(health=HealthSettings(max_gap_s=0.004))
+    with pytest.raises(ReadError, match="gave no frame"):
+        run(Options("0", output=tmp_path / "o.mp4", events=tmp_path / "e.jsonl"), settings, told.append)
+    over.set()
+    assert [json.loads(text)["level"] for text in told] == ["degraded"] * 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_camera_that_is_slow_to_begin_is_degraded_until_then(tmp_path, monkeypatch):
+    waited = threading.Event()
+
+    def frames():
+        assert waited.wait(30)
+        for i in range(2):
+            yield VideoFrame(time.monotonic(), noise(i))
+        raise ReadError("camera gives no more frames")
+
+    def noting(*args):
+        for warned in warn_frames(*args):
+            waited.set()
+            yield warned
+
+    monkeypatch.setattr(running, "open_frames", lambda *args: FrameSource("0", True, 20.0, None, frames(), lambda: None))
+    monkeypatch.setattr(running, "warn_frames", noting)
+    settings = WarnerSettings(health=HealthSettings(max_gap_s=0.01))
+    with pytest.raises(ReadError, match="no more frames"):
+        run(Options("0", output=tmp_path / "o.mp4", frames=tmp_path / "f.jsonl"), settings, print)
+    found = lines(tmp_path / "f.jsonl")
+    assert (found[0]["level"], found[0]["reason"]) == ("degraded", "no frame from the camera for 0.01 s")
+    assert "latency_s" in found[-1]
+    assert cv2.VideoCapture(str(tmp_path / "o.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) >= 1
+
+
+@pytest.mark.parametrize(("ego", "scale_free"), [(EgoSpeed(), True), (EgoSpeed((), (15.0,)), False)])
+def test_before_the_first_frame_only_time_and_level_are_known(ego, scale_free):
+    before_s = time.monotonic()
+    (first, second) = warn_frames(iter([None, None]), Road(), CollisionWarner(), ego, 150.0, live=True)
+    assert before_s + 0.45 <= first.result.time_s < second.result.time_s
+    assert (first.result.level.value, first.result.scale_free) == ("degraded", scale_free)
+    assert first.camera is None
+
+
 def test_each_wait_for_a_live_frame_is_degraded_until_one_comes():
-    frames = iter([None, VideoFrame(5.0, noise(0)), None, None, VideoFrame(6.5, noise(1)), None])
+    frames = iter([VideoFrame(5.0, noise(0)), None, None, VideoFrame(6.5, noise(1)), None])
     found = list(warn_frames(frames, Road(), CollisionWarner(), EgoSpeed(), None, live=True))
     assert [warned.frame.time_s for warned in found] == pytest.approx([5, 5.45, 5.9, 6.5, 6.95])
     stalls = [found[i].result for i in (1, 2, 4)]

@@ -26,7 +26,8 @@ def predict_videos(job: Job, videos: list[Path], camera: int | None, output: Pat
     failed = False
     for name, stem in zip(sources, stems, strict=True):
         try:
-            with open_frames(name) as source, progress_bar() as show:
+            source = open_frames(name)  # closed by what reads it, unless it hangs
+            with progress_bar() as show:
                 count = video.predict_video(
                     source,
                     lambda frame: job.predict(predictor, frame.rgb),

@@ -49,16 +49,16 @@ class Warned:
     """One frame and what the warning says of it, or what it says while no frame comes.
 
     Attributes:
-        frame: Time stamp and picture; while no frame comes, the time now and the last picture.
+        frame: Time stamp and picture; while no frame comes, the time now and the last picture, (0, 0, 3) before the first.
         result: The warning.
-        camera: Of the picture.
+        camera: Of the picture; `None` before the first.
         warning_s: Wall time that the warning took, on whatever cores; `None` while no frame comes.
         latency_s: From the frame's time stamp to the verdict, of a live source; `None` of others, and while no frame comes.
     """
 
     frame: VideoFrame
     result: FrameResult
-    camera: Intrinsics
+    camera: Intrinsics | None
     warning_s: float | None
     latency_s: float | None
 
@@ -117,13 +117,12 @@ def warn_frames(
             took = time.perf_counter() - start
             return Warned(frame, result, camera, took, time.monotonic() - frame.time_s if live else None)
 
-        last: Warned | None = None
+        last = _before_the_first(scale_free=focal_px is None or ego.at(0.0) is None)
         waits = 0
         for frame in frames:
             if frame is None:
                 waits += 1
-                if last is not None:
-                    yield _stalled(last, waits * warner.settings.health.max_gap_s)
+                yield _stalled(last, waits * warner.settings.health.max_gap_s)
                 continue
             waits = 0
             began_s = (frame.time_s if live else 0.0) if began_s is None else began_s
@@ -135,6 +134,12 @@ def warn_frames(
         while pending:
             before, future = pending.popleft()
             yield judged(before, future.result())
+
+
+def _before_the_first(scale_free: bool) -> Warned:
+    """What stands for the last frame while a camera has given none: the time now, and no picture."""
+    result = FrameResult(time.monotonic(), Level.UNKNOWN, "no frame yet", scale_free=scale_free)
+    return Warned(VideoFrame(result.time_s, np.zeros((0, 0, 3), np.uint8)), result, None, None, None)
 
 
 def _stalled(last: Warned, waited_s: float) -> Warned:

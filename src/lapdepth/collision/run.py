@@ -166,8 +166,8 @@ def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None])
                 line(text)
                 if count.add(warned) and event is not None:
                     event(text)
-                if video is not None:
-                    video(warned.frame.time_s, _overlay(warned, settings))
+                if video is not None and warned.camera is not None:
+                    video(warned.frame.time_s, _overlay(warned, warned.camera, settings))
         except KeyboardInterrupt:
             stopped = True
         except InputError as error:  # a frame that the model, the warning or the overlay cannot take
@@ -187,7 +187,7 @@ def _with_latency(warned: Warned) -> str:
     return json.dumps({**json.loads(text), "latency_s": round(warned.latency_s, 4)})
 
 
-def _overlay(warned: Warned, settings: WarnerSettings) -> ByteArray:
+def _overlay(warned: Warned, camera: Intrinsics, settings: WarnerSettings) -> ByteArray:
     """The picture with what the warning says, its sides even, as the encoder asks for."""
     rgb = warned.frame.rgb
     height, width = rgb.shape[:2]
@@ -195,7 +195,7 @@ def _overlay(warned: Warned, settings: WarnerSettings) -> ByteArray:
     size = (max(math.floor(width * shrink) // 2 * 2, 2), max(math.floor(height * shrink) // 2 * 2, 2))
     if size != (width, height):
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return draw(rgb, warned.result, warned.camera.resized(*size), settings.path, settings.camera_to_front_m)
+    return draw(rgb, warned.result, camera.resized(*size), settings.path, settings.camera_to_front_m)
 
 
 @contextmanager
