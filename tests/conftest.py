@@ -1,5 +1,7 @@
 """What all tests share."""
 
+import errno
+import io
 import os
 import sys
 import tempfile
@@ -29,3 +31,30 @@ def truncated_video(tmp_path):
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
     return path
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A function that makes files of lines on a path whose name ends so take a number of bytes and no more."""
+
+    def fill(end, room):
+        opened = Path.open
+
+        class Full(io.FileIO):
+            left = room
+
+            def write(self, data):
+                if not self.left:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                done = super().write(data[: self.left])
+                self.left -= done
+                return done
+
+        def open_full(path, mode="r", *args, **kwargs):
+            if mode == "wb" and path.name.endswith(end):
+                return Full(path, mode)
+            return opened(path, mode, *args, **kwargs)
+
+        monkeypatch.setattr(Path, "open", open_full)
+
+    return fill

@@ -1,5 +1,7 @@
 """`lapdepth warn` on videos made here, with a model whose depth is known."""
 
+import dataclasses
+import errno
 import json
 import signal
 import threading
@@ -16,8 +18,8 @@ from lapdepth.collision.pipeline import warn_frames
 from lapdepth.collision.run import Options, run
 from lapdepth.collision.settings import HealthSettings, WarnerSettings
 from lapdepth.collision.warner import CollisionWarner
-from lapdepth.errors import InputError, ReadError
-from lapdepth.io import read_ahead
+from lapdepth.errors import InputError, OutputError, ReadError
+from lapdepth.io import read_ahead, video_writer
 from lapdepth.io.video import FrameSource, VideoFrame, open_frames
 from lapdepth.io.video_writer import write_video
 
@@ -146,6 +148,55 @@ def test_what_can_be_decoded_of_a_truncated_video_is_kept(truncated_video, tmp_p
     assert 10 <= count < 18
     assert lines(tmp_path / "e.jsonl") == []
     assert cv2.VideoCapture(str(tmp_path / "o.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == count
+
+
+@pytest.mark.parametrize("outputs", ["video and events", "lines alone"])
+def test_a_full_disk_keeps_what_was_written(video, tmp_path, full_disk, outputs):
+    full_disk(".lines", 2000)  # about four frames
+    options = Options(str(video), frames=tmp_path / "f.lines")
+    if outputs == "video and events":
+        options = dataclasses.replace(options, output=tmp_path / "o.mp4", events=tmp_path / "e.jsonl")
+    with pytest.raises(OutputError, match=r"f\.lines: No space left on device$"):
+        run(options, WarnerSettings(), print)
+    count = len(lines(tmp_path / "f.lines"))
+    assert 1 < count < 20
+    if outputs == "video and events":
+        assert lines(tmp_path / "e.jsonl") == []
+        assert cv2.VideoCapture(str(tmp_path / "o.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == count
+    assert len(list(tmp_path.iterdir())) == (4 if outputs == "video and events" else 2)  # the source is one of them
+
+
+def test_a_disk_that_is_full_of_alerts_keeps_them(video, tmp_path, full_disk, monkeypatch):
+    monkeypatch.setattr(running._Count, "add", lambda self, warned: self.warning_s.append(0.0) or True)
+    full_disk(".events", 2000)
+    options = Options(str(video), events=tmp_path / "e.events", frames=tmp_path / "f.jsonl")
+    with pytest.raises(OutputError, match=r"e\.events: No space left on device$"):  # and not the other file
+        run(options, WarnerSettings(), print)
+    count = len(lines(tmp_path / "e.events"))
+    assert 1 < count < 20
+    assert len(lines(tmp_path / "f.jsonl")) == count + 1
+
+
+def test_lines_that_nobody_takes_leave_the_files(video, tmp_path):
+    left = [None] * 5
+
+    def tell(text):
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        left.pop()
+
+    with pytest.raises(OutputError, match="cannot write the lines of JSON: No space left"):
+        run(Options(str(video), output=tmp_path / "o.mp4"), WarnerSettings(), tell)
+    assert cv2.VideoCapture(str(tmp_path / "o.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 5
+
+
+def test_an_overlay_that_could_not_be_finished_leaves_the_lines(video, tmp_path, monkeypatch):
+    monkeypatch.setattr(video_writer._Writer, "close", lambda self: self._writer.release() or self.temporary.write_bytes(b"cut"))
+    options = Options(str(video), output=tmp_path / "o.mp4", frames=tmp_path / "f.jsonl")
+    with pytest.raises(OutputError, match=r"o\.mp4: .*is the disk full"):
+        run(options, WarnerSettings(), print)
+    assert len(lines(tmp_path / "f.jsonl")) == 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["drive.mp4", "f.jsonl"]
 
 
 def test_without_a_frame_there_are_no_files(tmp_path):

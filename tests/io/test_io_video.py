@@ -1,6 +1,7 @@
 """Frames from videos, folders and cameras, and MP4 out. Videos are made here; no camera is needed."""
 
 import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -69,6 +70,38 @@ def test_nothing_is_left_of_a_video_that_failed(tmp_path):
         pass
     with pytest.raises(InputError, match=r"expected \.mp4"), write_video(tmp_path / "a.avi", 10):
         pass
+    assert list(tmp_path.iterdir()) == []
+
+
+class Cut:
+    """An encoder that loses the end of its file to a full disk, and tells nobody."""
+
+    lost = 0
+    real = cv2.VideoWriter
+    fourcc = staticmethod(cv2.VideoWriter.fourcc)
+
+    def __init__(self, path, *how):
+        self.path, self.writer = Path(path), self.real(path, *how)
+
+    def release(self):
+        self.writer.release()
+        self.path.write_bytes(self.path.read_bytes()[: -self.lost])
+
+    def __getattr__(self, name):
+        return getattr(self.writer, name)
+
+
+@pytest.mark.parametrize("lost", [100, 1000])  # a part of the index, or all of it
+def test_a_video_that_the_encoder_could_not_finish_is_an_error(tmp_path, monkeypatch, lost):
+    def write():
+        with write_video(tmp_path / "a.mp4", 10) as add:
+            for i in range(10):
+                add(i / 10, picture(i))
+
+    monkeypatch.setattr(cv2, "VideoWriter", Cut)
+    monkeypatch.setattr(Cut, "lost", lost)
+    with pytest.raises(OutputError, match=r"a\.mp4: .*64x48.*is the disk full"):
+        write()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,7 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,10 +22,10 @@ from lapdepth.collision.overlay import draw
 from lapdepth.collision.pipeline import Warned, warn_frames
 from lapdepth.collision.settings import WarnerSettings
 from lapdepth.collision.warner import CollisionWarner
-from lapdepth.errors import InputError, LapDepthError, ReadError
+from lapdepth.errors import InputError, LapDepthError, OutputError, ReadError
 from lapdepth.imaging import ByteArray
 from lapdepth.inference.predictor import DepthPredictor
-from lapdepth.io.files import atomic_path
+from lapdepth.io.files import line_writer
 from lapdepth.io.read_ahead import ReadAhead
 from lapdepth.io.video import VideoFrame, open_frames
 from lapdepth.io.video_writer import write_video
@@ -124,6 +124,8 @@ class _Count:
 def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None]) -> str:
     """Warn on one source until it ends, fails, or until Ctrl-C; what was seen by then is written, the files complete.
 
+    Where the disk is full, that is true of the lines; a video that the encoder could not finish is left out.
+
     Args:
         options: What is asked for.
         settings: Of the warning.
@@ -135,7 +137,8 @@ def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None])
     Raises:
         ReadError: The source cannot be read, or no further.
         InputError: An option cannot be used, or a frame of the source.
-        LapDepthError: The model or an output cannot be used.
+        OutputError: An output cannot be written, or no further.
+        LapDepthError: The model cannot be used.
     """
     ego = options.ego()
     named = [str(path.resolve()) for path in (options.output, options.events, options.frames) if path is not None]
@@ -148,8 +151,8 @@ def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None])
     with ExitStack() as stack:
         ahead = stack.enter_context(ReadAhead(source))
         video = stack.enter_context(write_video(options.output, source.fps)) if options.output else None
-        event = stack.enter_context(_lines(options.events)) if options.events else None
-        line = stack.enter_context(_lines(options.frames)) if options.frames else tell
+        event = stack.enter_context(line_writer(options.events)) if options.events else None
+        line = stack.enter_context(line_writer(options.frames)) if options.frames else _telling(tell)
 
         def until_failure() -> Iterator[VideoFrame | None]:
             nonlocal failure
@@ -170,7 +173,7 @@ def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None])
                     video(warned.frame.time_s, _overlay(warned, warned.camera, settings))
         except KeyboardInterrupt:
             stopped = True
-        except InputError as error:  # a frame that the model, the warning or the overlay cannot take
+        except (InputError, OutputError) as error:  # a frame that the model, the warning or the overlay cannot take; a full disk
             failure = error
         seconds = time.perf_counter() - start
         if failure is not None and not count.warning_s:
@@ -178,6 +181,18 @@ def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None])
     if failure is not None:
         raise failure
     return count.words(seconds, ahead.dropped, stopped, settings)
+
+
+def _telling(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """`tell` whose failure ends a run as that of a file does."""
+
+    def line(text: str) -> None:
+        try:
+            tell(text)
+        except OSError as error:
+            raise OutputError(f"cannot write the lines of JSON: {error.strerror or error}") from error
+
+    return line
 
 
 def _with_latency(warned: Warned) -> str:
@@ -196,14 +211,3 @@ def _overlay(warned: Warned, camera: Intrinsics, settings: WarnerSettings) -> By
     if size != (width, height):
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
     return draw(rgb, warned.result, camera.resized(*size), settings.path, settings.camera_to_front_m)
-
-
-@contextmanager
-def _lines(path: Path) -> Iterator[Callable[[str], None]]:
-    """A file of lines that appears under its name when the block ends well."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-
-        def add(text: str) -> None:
-            file.write(text + "\n")
-
-        yield add

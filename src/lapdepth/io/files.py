@@ -76,6 +76,32 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def line_writer(path: Path) -> Iterator[Callable[[str], None]]:
+    """A file of lines that appears under its name when the block ends well.
+
+    Yields:
+        A function that takes a line without its end. Where one cannot be written (the disk is full), it raises `OutputError`, and
+        the file holds the whole lines before: a block that then ends well keeps them.
+
+    Raises:
+        OutputError: As `atomic_path`.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb", buffering=0) as file:  # a buffer could fail once more at the end
+
+        def add(text: str) -> None:
+            whole, data = file.tell(), (text + "\n").encode()
+            try:
+                while data:  # a disk that is nearly full takes a part
+                    data = data[file.write(data) :]
+            except OSError as error:
+                file.seek(whole)
+                file.truncate()
+                raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+        yield add
+
+
 def clear_scratch(folder: Path, suffix: str = "") -> None:
     """Remove what a program that was killed inside `atomic_path` left in a folder, of one suffix or all.
 

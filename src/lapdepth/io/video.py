@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import cv2
 import numpy as np
@@ -36,6 +36,8 @@ _CONTAINERS = re.compile(
 )
 """Beginnings of containers that hold their own frames. A play list, which FFmpeg takes as well, would open other files."""
 _EXPECTED = "a video (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, OGG or WMV), a folder of pictures, or a camera's number such as 0"
+
+Opened = TypeVar("Opened", cv2.VideoCapture, cv2.VideoWriter)
 
 logger = logging.getLogger("lapdepth")
 
@@ -117,7 +119,7 @@ def _open_file(path: Path) -> FrameSource:
     head = _head(path)
     if not _CONTAINERS.match(head):
         raise ReadError(f"{path} is not a video: it begins with {head[:12]!r}; expected {_EXPECTED}")
-    capture = _capture(lambda: cv2.VideoCapture(str(path), cv2.CAP_FFMPEG))
+    capture = quietly(lambda: cv2.VideoCapture(str(path), cv2.CAP_FFMPEG))
     if not capture.isOpened():
         raise ReadError(f"cannot decode {path}: the file is damaged or incomplete; expected {_EXPECTED}")
     fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -141,8 +143,8 @@ def _head(path: Path) -> bytes:
         raise ReadError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}; expected {_EXPECTED}") from error
 
 
-def _capture(open_it: Callable[[], cv2.VideoCapture]) -> cv2.VideoCapture:
-    """What OpenCV opens without printing anything: what is wrong is raised."""
+def quietly(open_it: Callable[[], Opened]) -> Opened:
+    """What OpenCV opens, or opens to write, without printing anything: what is wrong is raised."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -188,7 +190,7 @@ def _rgb(capture: cv2.VideoCapture, name: str) -> ByteArray:
 
 
 def _open_camera(source: str, number: int) -> FrameSource:
-    capture = _capture(lambda: cv2.VideoCapture(number, cv2.CAP_ANY))
+    capture = quietly(lambda: cv2.VideoCapture(number, cv2.CAP_ANY))
     if not capture.isOpened():
         raise ReadError(f"cannot open camera {source}: there is none, or another program has it; expected {_EXPECTED}")
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # old frames are of no use

@@ -9,9 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lapdepth.errors import InputError, OutputError
+from lapdepth.errors import InputError, OutputError, ReadError
 from lapdepth.imaging import ByteArray
 from lapdepth.io.files import atomic_path
+from lapdepth.io.video import open_frames, quietly
 
 LONGEST_FILL_S = 1.0
 """For a longer gap in the time stamps a written video does not stand still."""
@@ -31,26 +32,25 @@ def write_video(path: Path, fps: float | None) -> Iterator[Callable[[float, Byte
 
     Raises:
         InputError: Another suffix, or frames of different sizes.
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written; also where the encoder, which does not tell, has lost frames to a full disk.
     """
     if path.suffix.lower() != ".mp4":
         raise InputError(f"cannot write {path}: the suffix is '{path.suffix}'; expected .mp4")
     rate = min(fps or 25.0, 120.0)
     with atomic_path(path) as temporary:
-        writer = _Writer(temporary, rate)
+        writer = _Writer(path, temporary, rate)
         try:
             yield writer.add
         finally:
             writer.close()
-        if writer.written == 0:
-            raise OutputError(f"cannot write {path}: there was no frame to write")
+        writer.check()
 
 
 class _Writer:
     """Frames on an even clock."""
 
-    def __init__(self, path: Path, fps: float) -> None:
-        self.path, self.fps, self.written = path, fps, 0
+    def __init__(self, path: Path, temporary: Path, fps: float) -> None:
+        self.path, self.temporary, self.fps, self.written = path, temporary, fps, 0
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._last: tuple[float, ByteArray] | None = None
@@ -60,9 +60,10 @@ class _Writer:
         height, width = rgb.shape[:2]
         if self._writer is None:
             self._size = (width, height)
-            self._writer = cv2.VideoWriter(str(self.path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), self.fps, self._size)
+            code, size = cv2.VideoWriter.fourcc(*"mp4v"), self._size
+            self._writer = quietly(lambda: cv2.VideoWriter(str(self.temporary), cv2.CAP_FFMPEG, code, self.fps, size))
             if not self._writer.isOpened():
-                raise OutputError(f"cannot write {self.path.with_suffix('')}: OpenCV cannot encode {width}x{height} as MP4")
+                raise self._failed()
         if (width, height) != self._size:
             raise InputError(f"frame is {width}x{height} after {self._size[0]}x{self._size[1]}; a video has one size")
         self._flush(time_s)
@@ -82,3 +83,20 @@ class _Writer:
         self._flush(None)
         if self._writer is not None:
             self._writer.release()
+
+    def check(self) -> None:
+        """Raise `OutputError` where the closed file does not hold what was written: OpenCV's writer reports nothing."""
+        if self._writer is None:
+            raise OutputError(f"cannot write {self.path}: there was no frame to write")
+        try:
+            with open_frames(str(self.temporary)) as source:
+                next(iter(source))  # an index that is cut may leave the count and no frame
+                found = source.count or 0
+        except ReadError:
+            found = 0
+        if found < max(self.written, 1):
+            raise self._failed()
+
+    def _failed(self) -> OutputError:
+        size = "x".join(map(str, self._size))
+        return OutputError(f"cannot write {self.path}: OpenCV failed to encode {size} as MP4; is the disk full?")
