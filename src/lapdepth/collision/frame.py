@@ -124,6 +124,7 @@ class FrameResult:
         scale_free: Whether it runs on time to collision alone, for want of own speed or focal length.
         scale_factor: What depth was multiplied by to agree with the camera's height; 1 where that is not given.
         camera_height_m: Height of the camera above the ground as depth shows it, before correction.
+        horizon: Row where the road straight ahead would end if it went on as it is, as a share of the picture's height.
         curvature_1pm: Of the own path, in the corrected metres of the depth, positive to the left.
         label: What a detector called the obstacle.
         box: Left, top, right and bottom of what is seen of the obstacle in and beside the path, as shares of the picture's width
@@ -145,6 +146,7 @@ class FrameResult:
     scale_free: bool = False
     scale_factor: float = 1.0
     camera_height_m: float | None = None
+    horizon: float | None = None
     curvature_1pm: float = 0.0
     label: str | None = None
     box: tuple[float, float, float, float] | None = None

@@ -45,6 +45,10 @@ class Ground:
         """Distance of the camera from the plane."""
         return 1 / math.sqrt(self.a**2 + self.b**2 + self.c**2)
 
+    def horizon(self, camera: Intrinsics) -> float:
+        """Row where the plane straight ahead ends, as a share of the height of a picture of this camera; it may lie outside."""
+        return (camera.cy_px + 0.5 - camera.fy_px * self.c / self.b) / camera.height
+
     def relative_height(self, depth_m: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
         """Height above the ground in camera heights: no scale and no focal length matter to it. All broadcast to one shape."""
         row = np.float32(self.b) * y + np.float32(self.c)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from lapdepth.camera import Intrinsics
 from lapdepth.collision.frame import FrameResult, Level
@@ -24,6 +25,8 @@ COLOURS: dict[Level, tuple[int, int, int]] = {
 """Red, green, blue of each level; its name stands beside it, so that nothing hangs on the colour alone."""
 
 NEAREST_M = 3.0
+SMALLEST_LETTERS = 0.4
+"""Of the font's own size: smaller ones run together."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -45,19 +48,20 @@ def draw(picture: ByteArray, result: FrameResult, camera: Intrinsics, path: Path
     colour = COLOURS[result.level]
     away_m = None if result.range_m is None else result.range_m + camera_to_front_m
     if result.camera_height_m is not None and result.level is not Level.DEGRADED:
-        height_m, curvature = result.camera_height_m * result.scale_factor, result.curvature_1pm
-        _corridor(canvas, camera, height_m, path.half_width_m, min(away_m or path.horizon_m, path.horizon_m), curvature, colour)
+        far_m = min(away_m or path.horizon_m, path.horizon_m)
+        _corridor(canvas, _corridor_outline(result, camera, path.half_width_m, far_m), colour)
         if result.box is not None:
             left, top, right, bottom = (round(share * side) for share, side in zip(result.box, (width, height) * 2, strict=True))
             cv2.rectangle(canvas, (left, top), (right, bottom), colour, 3, cv2.LINE_AA)
-    size = max(height / 480, 0.4)
+    size = max(height / 480, 0.5)
+    small, foot = max(0.6 * size, SMALLEST_LETTERS), round(34 * max(size, SMALLEST_LETTERS / 0.6))
     band = round(58 * size)
     canvas[:band] = np.asarray(colour, np.uint8)
     _text(canvas, result.level.value.upper(), (round(12 * size), round(42 * size)), 1.4 * size)
     _text(canvas, _numbers(result), (round(width * 0.36), round(40 * size)), size)
     remark = result.reason if not result.health else f"{result.reason} | {result.health[0]}"
-    canvas[height - round(34 * size) :] //= 3  # white on dark, whatever the road looks like
-    _text(canvas, remark, (round(12 * size), height - round(12 * size)), 0.6 * size)
+    canvas[height - foot :] //= 3  # white on dark, whatever the road looks like
+    _text(canvas, remark, (round(12 * size), height - round(0.35 * foot)), small)
     if result.level.alert:
         cv2.rectangle(canvas, (0, 0), (width - 1, height - 1), colour, round(8 * size))
     return canvas
@@ -78,15 +82,18 @@ def _column(camera: Intrinsics, offset_m: float, z: float, curvature: float) -> 
     return camera.cx_px + camera.fx_px * (offset_m - curvature / 2 * z * z) / z
 
 
-def _corridor(
-    canvas: ByteArray, camera: Intrinsics, height_m: float, half_m: float, far_m: float, curvature: float, colour: tuple[int, ...]
-) -> None:
-    """The path on the road, taken as level: both sides from near to far."""
+def _corridor_outline(result: FrameResult, camera: Intrinsics, half_m: float, far_m: float) -> npt.NDArray[np.int32]:
+    """The path on the road, up its left side and down its right one: (24, 2) columns and rows, from the road's own horizon."""
     depths = np.geomspace(NEAREST_M, max(far_m, NEAREST_M + 0.1), 12).tolist()
-    rows = [camera.cy_px + camera.fy_px * height_m / z for z in depths]
-    left = [(_column(camera, -half_m, z, curvature), row) for z, row in zip(depths, rows, strict=True)]
-    right = [(_column(camera, half_m, z, curvature), row) for z, row in zip(depths, rows, strict=True)]
-    outline = np.rint(np.array(left + right[::-1])).astype(np.int32)
+    height_m = (result.camera_height_m or 0.0) * result.scale_factor
+    horizon_px = camera.cy_px if result.horizon is None else result.horizon * camera.height - 0.5
+    rows = [horizon_px + camera.fy_px * height_m / z for z in depths]
+    left = [(_column(camera, -half_m, z, result.curvature_1pm), row) for z, row in zip(depths, rows, strict=True)]
+    right = [(_column(camera, half_m, z, result.curvature_1pm), row) for z, row in zip(depths, rows, strict=True)]
+    return np.rint(np.array(left + right[::-1])).astype(np.int32)
+
+
+def _corridor(canvas: ByteArray, outline: npt.NDArray[np.int32], colour: tuple[int, ...]) -> None:
     low, high = (max(int(edge), 0) for edge in (outline[:, 1].min(), outline[:, 1].max() + 1))
     window = canvas[low:high]
     if window.size:

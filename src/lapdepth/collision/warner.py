@@ -228,6 +228,7 @@ class CollisionWarner:
             scale_free=_scale_free(frame),
             scale_factor=factor,
             camera_height_m=self._heights.height_m,
+            horizon=None if self._ground is None else self._ground.horizon(frame.intrinsics),
             curvature_1pm=self._curvature,
             health=self._remarks(frame, factor),
         )
