@@ -45,6 +45,7 @@ def draw(picture: ByteArray, result: FrameResult, camera: Intrinsics, path: Path
     """
     canvas = picture.copy()
     height, width = canvas.shape[:2]
+    size = max(height / 480, 0.5)
     colour = COLOURS[result.level]
     away_m = None if result.range_m is None else result.range_m + camera_to_front_m
     if result.camera_height_m is not None and result.level is not Level.DEGRADED:
@@ -52,8 +53,7 @@ def draw(picture: ByteArray, result: FrameResult, camera: Intrinsics, path: Path
         _corridor(canvas, _corridor_outline(result, camera, path.half_width_m, far_m), colour)
         if result.box is not None:
             left, top, right, bottom = (round(share * side) for share, side in zip(result.box, (width, height) * 2, strict=True))
-            cv2.rectangle(canvas, (left, top), (right, bottom), colour, 3, cv2.LINE_AA)
-    size = max(height / 480, 0.5)
+            cv2.rectangle(canvas, (left, top), (right, bottom), colour, max(round(3 * size), 2), cv2.LINE_AA)
     small, foot = max(0.6 * size, SMALLEST_LETTERS), round(34 * max(size, SMALLEST_LETTERS / 0.6))
     band = round(58 * size)
     canvas[:band] = np.asarray(colour, np.uint8)
@@ -90,7 +90,7 @@ def _corridor_outline(result: FrameResult, camera: Intrinsics, half_m: float, fa
     rows = [horizon_px + camera.fy_px * height_m / z for z in depths]
     left = [(_column(camera, -half_m, z, result.curvature_1pm), row) for z, row in zip(depths, rows, strict=True)]
     right = [(_column(camera, half_m, z, result.curvature_1pm), row) for z, row in zip(depths, rows, strict=True)]
-    return np.rint(np.array(left + right[::-1])).astype(np.int32)
+    return np.asarray(np.rint(np.array(left + right[::-1])), np.int32)
 
 
 def _corridor(canvas: ByteArray, outline: npt.NDArray[np.int32], colour: tuple[int, ...]) -> None:
