@@ -46,6 +46,19 @@ def test_the_warning_reports_the_horizon_of_a_level_road():
     assert '"horizon": 0.' in result.to_json()
 
 
+@pytest.mark.parametrize("size", [(640, 192), (960, 540), (1242, 376), (540, 960), (320, 180)])
+def test_long_words_are_not_cut_off(size):
+    width, height = size
+    words = "its picture does not grow as its range says: needs 0.45 g after 1.2 s, time to collision 3.0 s"
+    health = ("own speed unknown: time to collision alone",)
+    result = FrameResult(0.0, Level.CAUTION, words, range_m=58.4, closing_speed_mps=15.6, ttc_s=15.5, health=health)
+    drawn = draw(np.zeros((height, width, 3), np.uint8), result, Intrinsics.from_focal(*size, 500), PathSettings(), 0.0)
+    across = np.flatnonzero((drawn > 150).all(axis=2).any(axis=0))
+    assert across[0] >= 1
+    assert across[-1] <= width - 4
+    assert across[-1] > 0.6 * width  # they use the room
+
+
 def test_words_of_a_small_picture_are_as_large_as_can_be_read_and_stay_in_it():
     picture = np.zeros((192, 640, 3), np.uint8)
     words = "obstacle in the path can be avoided with ease"

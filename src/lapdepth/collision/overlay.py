@@ -45,7 +45,7 @@ def draw(picture: ByteArray, result: FrameResult, camera: Intrinsics, path: Path
     """
     canvas = picture.copy()
     height, width = canvas.shape[:2]
-    size = max(height / 480, 0.5)
+    size = max(min(height, 0.75 * width) / 480, 0.5)  # of an upright picture the width is what the words must fit
     colour = COLOURS[result.level]
     away_m = None if result.range_m is None else result.range_m + camera_to_front_m
     if result.camera_height_m is not None and result.level is not Level.DEGRADED:
@@ -61,7 +61,10 @@ def draw(picture: ByteArray, result: FrameResult, camera: Intrinsics, path: Path
     _text(canvas, _numbers(result), (round(width * 0.36), round(40 * size)), size)
     remark = result.reason if not result.health else f"{result.reason} | {result.health[0]}"
     canvas[height - foot :] //= 3  # white on dark, whatever the road looks like
-    _text(canvas, remark, (round(12 * size), height - round(0.35 * foot)), small)
+    left = round(12 * size)
+    long_px = cv2.getTextSize(remark, _FONT, small, max(1, round(2 * small)))[0][0]
+    small *= min((width - 3 * left) / max(long_px, 1), 1.0)  # rather small than cut off
+    _text(canvas, remark, (left, height - round(0.35 * foot)), small)
     if result.level.alert:
         cv2.rectangle(canvas, (0, 0), (width - 1, height - 1), colour, round(8 * size))
     return canvas
