@@ -1,6 +1,7 @@
 """The growth of a picture, against growth that is known, and what a track makes of it."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -125,3 +126,14 @@ def test_a_heap_whose_picture_grows_now_and_then_raises_no_alert():
     track = followed(depths, growths)
     assert not track.grows(TrackSettings(), SETTINGS)
     assert followed(depths, [growth_of(15 / z) for z in depths]).grows(TrackSettings(), SETTINGS)
+
+
+@pytest.mark.parametrize(("brakes_mps2", "believed"), [(6.0, True), (0.0, False)])
+def test_a_lead_that_has_just_begun_to_brake_need_not_have_come_nearer_for_long(brakes_mps2, believed):
+    """Depth hardly shrank over the last second: right of one that has braked for 0.6 s, wrong at a steady 3.6 m/s."""
+    times = np.arange(30) * 0.1
+    depths = 13.5 - 3 * np.maximum(times - 2.3, 0) ** 2
+    track = followed(depths, [growth_of(0.0)] * len(times))
+    closing = track.ego_mps - 3.6
+    track = replace(track, state=np.array([depths[-1], closing, -brakes_mps2]), agreed=(True,) * 10)
+    assert track.grows(TrackSettings(), SETTINGS) is believed

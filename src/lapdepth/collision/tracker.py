@@ -23,6 +23,8 @@ Doubles = npt.NDArray[np.float64]
 STANDING_JERK, FREE_SPEED_MPS = 0.15, 6.0
 """What stands seldom starts off: share of the jerk at a standstill, and the speed from which on all of it counts. [D]"""
 
+NEAREST_M = 0.1
+"""No depth is less. [D]"""
 SIGHTS_S = 1.2
 """Sightings of this time are remembered. [D]"""
 SHARED_WEIGHT = 3
@@ -87,9 +89,18 @@ class Track:
             # A stretch of road always about as far ahead grows as what is there does, and comes no nearer.
             (slope, _), errors = np.polyfit(times - times[0], log_depths, 1, cov=True)
             nearer = -float(slope) - math.sqrt(float(errors[0, 0]))
-            if nearer < looming.backed_share * (self.ego_mps - float(self.state[1])) / float(self.state[0]):
+            if nearer < looming.backed_share * self._nearing_rps(times):
                 return False
         return float(np.mean(self.agreed)) >= looming.agreed_often * min(float(self.state[0]) / settings.steady_m, 1.0)
+
+    def _nearing_rps(self, times_s: Doubles) -> float:
+        """How fast the log depth should have shrunk over these times: of a lead that has just begun to brake, hardly yet."""
+        depth, speed, acceleration = self.state.tolist()
+        ago_s = times_s[-1] - times_s
+        # Where it was; of a braking lead the own vehicle came nearer to it more slowly then.
+        then_m = depth + (self.ego_mps - speed + min(acceleration, 0.0) * ago_s / 2) * ago_s
+        slope, _ = np.polyfit(times_s - times_s[0], np.log(np.maximum(then_m, NEAREST_M)), 1)
+        return -float(slope)
 
 
 def start(obstacle: Obstacle, time_s: float, ego_speed_mps: float, swing: float, settings: TrackSettings) -> Track:
