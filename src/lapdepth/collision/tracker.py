@@ -23,6 +23,8 @@ Doubles = npt.NDArray[np.float64]
 STANDING_JERK, FREE_SPEED_MPS = 0.15, 6.0
 """What stands seldom starts off: share of the jerk at a standstill, and the speed from which on all of it counts. [D]"""
 
+BRAKING_BOUND = 0.5
+"""Standard deviations by which a lead's braking counts less, where it excuses that depth has not shrunk for long. [D]"""
 NEAREST_M = 0.1
 """No depth is less. [D]"""
 SIGHTS_S = 1.2
@@ -97,8 +99,9 @@ class Track:
         """How fast the log depth should have shrunk over these times: of a lead that has just begun to brake, hardly yet."""
         depth, speed, acceleration = self.state.tolist()
         ago_s = times_s[-1] - times_s
-        # Where it was; of a braking lead the own vehicle came nearer to it more slowly then.
-        then_m = depth + (self.ego_mps - speed + min(acceleration, 0.0) * ago_s / 2) * ago_s
+        # Where it was; of a lead that surely brakes the own vehicle came nearer to it more slowly then.
+        braking = min(acceleration + BRAKING_BOUND * math.sqrt(float(self.covariance[2, 2])), 0.0)
+        then_m = depth + (self.ego_mps - speed + braking * ago_s / 2) * ago_s
         slope, _ = np.polyfit(times_s - times_s[0], np.log(np.maximum(then_m, NEAREST_M)), 1)
         return -float(slope)
 
