@@ -22,9 +22,10 @@ from lapdepth.collision.proving.scenarios import SCENARIOS, can_draw
 from lapdepth.collision.proving.scene import CAMERA_TO_FRONT_M
 from lapdepth.collision.settings import WarnerSettings
 from lapdepth.collision.warner import CollisionWarner
+from lapdepth.errors import InputError, LapDepthError
 from lapdepth.imaging import ByteArray
 from lapdepth.inference.predictor import DepthPredictor
-from lapdepth.io.files import write_bytes
+from lapdepth.io.files import check_folder, write_bytes
 
 SHADES = 192
 """Colours of the file: more are hardly seen, and make it large."""
@@ -43,9 +44,14 @@ def main(
 ) -> None:
     """Drive the scenario and write the picture."""
     can = [name for name, one in SCENARIOS.items() if can_draw(one)]
-    if scenario not in can:
-        typer.echo(f"error: --scenario is '{scenario}'; expected one of {', '.join(can)}", err=True)
-        raise typer.Exit(1)
+    try:
+        if scenario not in can:
+            raise InputError(f"--scenario is '{scenario}'; expected one of {', '.join(can)}")
+        check_folder(output)  # before minutes of driving
+        predictor = DepthPredictor.from_pretrained(model)
+    except LapDepthError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
     settings = WarnerSettings(camera_to_front_m=CAMERA_TO_FRONT_M)
     warner, frames = CollisionWarner(settings), list[ByteArray]()
 
@@ -55,8 +61,7 @@ def main(
         frames.append(draw(np.asarray(picture, np.uint8), result, PICTURE_CAMERA, settings.path, CAMERA_TO_FRONT_M))
         return result
 
-    source = ModelSource(seed, DepthPredictor.from_pretrained(model))
-    typer.echo(words(run(SCENARIOS[scenario], source, judge, seed, PICTURE_CAMERA)))
+    typer.echo(words(run(SCENARIOS[scenario], ModelSource(seed, predictor), judge, seed, PICTURE_CAMERA)))
     write_gif(frames[-max(round(last_s / FRAME_S), 1) :], output)
 
 

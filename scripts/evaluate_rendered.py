@@ -28,6 +28,7 @@ import typer
 from lapdepth.errors import InputError, LapDepthError
 from lapdepth.evaluation.confidence import ReliabilityCounter
 from lapdepth.evaluation.edges import boundary_f1
+from lapdepth.evaluation.sky import SkyCounter
 from lapdepth.imaging import ByteArray
 from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.inference.result import DepthResult
@@ -40,7 +41,7 @@ Predict = Callable[[ByteArray, float], DepthResult]
 NEAREST_M, FARTHEST_M = 5.0, 40.0
 """Depths at which the metres are scored."""
 CAP_M = 80.0
-"""Farthest truth for the confidence, and what sky must not be nearer than."""
+"""Farthest truth for the confidence."""
 FACTORS = (1.0, 0.6, 0.8, 1.3, 1.8)
 DRAWS = 2000
 
@@ -125,7 +126,7 @@ def evaluate_roads(
     errors: list[list[tuple[float, float]]] = [[] for _ in factors]
     edges: list[float] = []
     counter = ReliabilityCounter()
-    sky_pixels = near = 0
+    sky = SkyCounter()
     for number in range(settings.count):
         for place, factor in enumerate(factors):
             frame = _frame(settings, number, factor, device)
@@ -136,14 +137,14 @@ def evaluate_roads(
                 errors[place].append((float(np.median(np.abs(ratios - 1))), float(np.median(ratios))))
             if place:
                 continue
-            f1 = boundary_f1(np.where(result.valid, result.depth_m, np.float32(np.inf)), frame.depth_m)
+            far_where_none_m = np.where(result.valid, result.depth_m, np.float32(np.inf))
+            f1 = boundary_f1(far_where_none_m, frame.depth_m)
             edges += [] if f1 is None else [f1]
+            in_sky = frame.ids == 0
+            sky.add(far_where_none_m, np.where(in_sky, np.float32(0), frame.depth_m), in_sky, by_looks=False)
             known = frame.depth_m <= CAP_M
             if result.confidence is not None and known.any():
                 counter.add(result.confidence[known], result.depth_m[known], frame.depth_m[known])
-            sky = frame.ids == 0
-            sky_pixels += int(sky.sum())
-            near += int((sky & result.valid & (result.depth_m < CAP_M)).sum())
         progress(number + 1)
     at_focal = []
     for factor, pairs in zip(factors, errors, strict=True):
@@ -151,7 +152,7 @@ def evaluate_roads(
             raise InputError(f"no road has a pixel at {NEAREST_M:g} to {FARTHEST_M:g} m; render more or larger pictures")
         error, ratio = (_mean(list(values)) for values in zip(*pairs, strict=True))
         at_focal.append(AtFocal(factor, settings.focal_px[0] * factor, error, ratio))
-    reliability = counter.result()
+    reliability, found = counter.result(), sky.result()
     return Report(
         pictures=settings.count,
         width=settings.size[0],
@@ -160,8 +161,8 @@ def evaluate_roads(
         at_focal=tuple(at_focal),
         boundary_f1=_mean(edges) if edges else None,
         calibration_error=None if reliability is None else reliability.calibration_error,
-        sky_pixels=sky_pixels,
-        near_sky_share=near / sky_pixels if sky_pixels else None,
+        sky_pixels=0 if found is None else found.pixels,
+        near_sky_share=None if found is None else found.near,
     )
 
 

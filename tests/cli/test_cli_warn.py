@@ -209,6 +209,16 @@ def test_without_a_frame_there_are_no_files(tmp_path):
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def torn_off(folder, monkeypatch, frames, noting):
+    """Lines of a live camera that gives no more frames in the end."""
+    monkeypatch.setattr(running, "open_frames", lambda *args: FrameSource("0", True, 20.0, None, frames(), lambda: None))
+    monkeypatch.setattr(running, "warn_frames", noting)
+    settings = WarnerSettings(health=HealthSettings(max_gap_s=0.01))
+    with pytest.raises(ReadError, match="no more frames"):
+        run(Options("0", output=folder / "o.mp4", frames=folder / "f.jsonl"), settings, print)
+    return lines(folder / "f.jsonl")
+
+
 def test_a_camera_that_stalls_is_degraded_and_one_that_is_torn_off_leaves_its_files(tmp_path, monkeypatch):
     stalled = threading.Event()
 
@@ -224,12 +234,7 @@ def test_a_camera_that_stalls_is_degraded_and_one_that_is_torn_off_leaves_its_fi
                 stalled.set()
             yield warned
 
-    monkeypatch.setattr(running, "open_frames", lambda *args: FrameSource("0", True, 20.0, None, frames(), lambda: None))
-    monkeypatch.setattr(running, "warn_frames", noting)
-    settings = WarnerSettings(health=HealthSettings(max_gap_s=0.01))
-    with pytest.raises(ReadError, match="no more frames"):
-        run(Options("0", output=tmp_path / "o.mp4", frames=tmp_path / "f.jsonl"), settings, print)
-    found = lines(tmp_path / "f.jsonl")
+    found = torn_off(tmp_path, monkeypatch, frames, noting)
     assert (found[0]["time_s"], found[-1]["time_s"]) == (0, 1)
     assert {(frame["level"], frame["reason"][:24]) for frame in found[1:-1]} == {("degraded", "no frame from the camera")}
     assert [frame["time_s"] for frame in found[1:-1]] == pytest.approx([0.01 * i for i in range(1, len(found) - 1)])
@@ -270,12 +275,7 @@ def test_a_camera_that_is_slow_to_begin_is_degraded_until_then(tmp_path, monkeyp
             waited.set()
             yield warned
 
-    monkeypatch.setattr(running, "open_frames", lambda *args: FrameSource("0", True, 20.0, None, frames(), lambda: None))
-    monkeypatch.setattr(running, "warn_frames", noting)
-    settings = WarnerSettings(health=HealthSettings(max_gap_s=0.01))
-    with pytest.raises(ReadError, match="no more frames"):
-        run(Options("0", output=tmp_path / "o.mp4", frames=tmp_path / "f.jsonl"), settings, print)
-    found = lines(tmp_path / "f.jsonl")
+    found = torn_off(tmp_path, monkeypatch, frames, noting)
     assert (found[0]["level"], found[0]["reason"]) == ("degraded", "no frame from the camera for 0.01 s")
     assert "latency_s" in found[-1]
     assert cv2.VideoCapture(str(tmp_path / "o.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) >= 1

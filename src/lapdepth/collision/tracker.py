@@ -162,7 +162,7 @@ def correct(track: Track, obstacle: Obstacle, heights: HeightHistory, settings: 
     # Sightings that follow each other faster share their error: together they say no more than one.
     variance = (sigma * depth) ** 2 * max(1.0, settings.sighting_s / (track.time_s - track.seen_s))
     total = track.covariance[0, 0] + variance
-    if abs(off) > settings.gate * math.sqrt(total) or abs(math.log(depth / max(track.state[0], 0.1))) > settings.gate_log:
+    if abs(off) > settings.gate * math.sqrt(total) or abs(math.log(depth / max(track.state[0], NEAREST_M))) > settings.gate_log:
         return None
     gain = track.covariance[:, 0] / total
     keep = np.eye(3) - np.outer(gain, [1.0, 0.0, 0.0])
@@ -255,7 +255,7 @@ def follow(
     followed: list[Track] = []
     for track in sorted(tracks, key=lambda track: track.born_s):
         expected = predict(track, time_s, ego_speed_mps, settings)
-        best = min(left, key=lambda one: abs(math.log(one.depth_m / max(expected.state[0], 0.1))), default=None)
+        best = min(left, key=lambda one: abs(math.log(one.depth_m / max(expected.state[0], NEAREST_M))), default=None)
         corrected = correct(expected, best, heights, settings) if best is not None else None
         if corrected is not None and best is not None:
             left.remove(best)
