@@ -158,18 +158,21 @@ def test_the_open_model_is_trained_on_nothing_that_forbids_commercial_use():
     assert sources == {"indoor_permissive", "rendered_rooms", "rendered_roads"}
 
 
-@pytest.mark.parametrize(("first", "second"), [("default", "default-real"), ("open", "open-more")])
-def test_the_second_part_of_a_recipe_goes_on_with_the_model_of_the_first(first, second):
-    begun = read(DEFAULT_TOML.with_name(f"{first}.toml"))
+@pytest.mark.parametrize(
+    ("model", "first", "second"),
+    [("default", "default", "default-real"), ("default", "default-real", "default-sharp"), ("open", "open", "open-more")],
+)
+def test_a_later_part_of_a_recipe_goes_on_with_the_model_of_the_one_before(model, first, second):
     path = DEFAULT_TOML.with_name(f"{second}.toml")
+    begun = load_train_config(DEFAULT_TOML.with_name(f"{first}.toml"), [] if first == model else [f"start_from={model}"])
     assert tomllib.loads(path.read_text(encoding="utf-8"))["start_from"] == f"{begun.output}/model"
-    config = load_train_config(path, [f"start_from={first}"])
+    config = load_train_config(path, [f"start_from={model}"])
     own = {"provenance", "error_scale"}
     assert config.model.model_dump(exclude=own) == begun.model.model_dump(exclude=own)
     sources = [{source.manifest for group in one.groups for source in group.sources} for one in (begun, config)]
     assert sources[0] <= sources[1]
     forbidden = {"nyu_labeled_train", "kitti_stereo_2015", "kitti_more", "rendered_odometry_00"}
-    assert first == "default" or not forbidden & {manifest.parts[0] for manifest in sources[1]}
+    assert model == "default" or not forbidden & {manifest.parts[0] for manifest in sources[1]}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from lapdepth.training.losses import (  # noqa: E402
     MIN_TRUTH_M,
     gradient_loss,
     guess_loss,
+    l1_loss,
     log_error,
     scale_invariant_loss,
     sky_loss,
@@ -70,6 +71,25 @@ def test_what_is_measured():
     error, mask = log_error(torch.full((1, 1, 1, 6), 10.0), truth)
     assert mask.flatten().tolist() == [False, False, False, True, True, False]
     np.testing.assert_allclose(error.flatten(), [0, 0, 0, np.log(10 / 0.0011), np.log(2), 0], rtol=1e-5)
+
+
+def test_l1_loss_is_ten_times_the_mean_absolute_log_error(depths):
+    measured = depths[1] > 0
+    expected = 10 * np.mean(np.abs(np.log(depths[0][measured]) - np.log(depths[1][measured])))
+    assert l1_loss(*log_error(*tensors(depths))).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_l1_loss_asks_for_the_median_where_squares_ask_for_the_mean():
+    # One pixel in three is behind the edge: the best single depth is that before it, and not one between the two.
+    truth = torch.tensor([2.0, 2.0, 6.0]).view(1, 1, 1, 3)
+    tried_m = torch.linspace(1.5, 7, 111)
+    losses = [
+        [loss(*log_error(torch.full_like(truth, float(depth_m)), truth)).item() for depth_m in tried_m]
+        for loss in (l1_loss, lambda error, mask: scale_invariant_loss(error, mask, 0.0))
+    ]
+    medians, means = (float(tried_m[int(np.argmin(values))]) for values in losses)
+    assert medians == pytest.approx(2.0, abs=0.03)
+    assert means == pytest.approx(2 * 3 ** (1 / 3), abs=0.03)
 
 
 def gradients(predicted, truth, scales):

@@ -106,6 +106,8 @@ class LossSettings(Settings):
 
     Attributes:
         variance_focus: 0.85 as published: how much a common factor on the depth is forgiven.
+        si: Weight of the scale-invariant loss.
+        l1: Weight of the mean absolute error in log depth.
         gradient: Weight of the multi-scale gradient loss in log depth.
         sobel: Weight of the published gradient loss in metres, 0.1 there.
         sobel_from: Share of the steps after which it comes in: 15 of 25 epochs on KITTI, 20 of 35 on NYU.
@@ -116,6 +118,8 @@ class LossSettings(Settings):
     """
 
     variance_focus: Share = 0.85
+    si: Annotated[float, Field(ge=0)] = 1.0
+    l1: Annotated[float, Field(ge=0)] = 0.0
     gradient: Annotated[float, Field(ge=0)] = 0.0
     sobel: Annotated[float, Field(ge=0)] = 0.0
     sobel_from: Share = 0.0

@@ -31,6 +31,7 @@ from lapdepth.training.depthwise import use_float32_gradients
 from lapdepth.training.losses import (
     gradient_loss,
     guess_loss,
+    l1_loss,
     log_error,
     scale_invariant_loss,
     sky_loss,
@@ -210,13 +211,16 @@ def group_loss(network: nn.Module, batch: Batch, config: TrainConfig, step: int 
     error, mask = log_error(predicted_m, _at_training_focal(batch.depth_m, batch, config))
     losses = {"si": scale_invariant_loss(error, mask, config.loss.variance_focus)}
     weights = {
-        "si": 1.0,
+        "si": config.loss.si,
+        "l1": config.loss.l1,
         "gradient": config.loss.gradient,
         "sobel": config.loss.sobel if step >= config.loss.sobel_from * config.steps else 0.0,
         "uncertainty": config.loss.uncertainty,
         "sky": config.loss.sky,
         "guess": config.loss.guess,
     }
+    if weights["l1"]:
+        losses["l1"] = l1_loss(error, mask)
     if weights["gradient"]:
         losses["gradient"] = gradient_loss(error, mask)
     if weights["sobel"]:

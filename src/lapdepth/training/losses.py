@@ -37,6 +37,11 @@ def scale_invariant_loss(error: Tensor, mask: Tensor, variance_focus: float = 0.
     return 10 * torch.sqrt((mean_square - variance_focus * mean.square()).clamp(min=1e-10))
 
 
+def l1_loss(error: Tensor, mask: Tensor) -> Tensor:
+    """10 * mean(|d|) over all measured pixels of the batch: the median of what the depth may be, where squares ask for the mean."""
+    return 10 * total(error.abs()) / total(mask).clamp(min=1)
+
+
 def gradient_loss(error: Tensor, mask: Tensor, scales: int = 4) -> Tensor:
     """Mean absolute difference of neighbouring errors, at `scales` spacings: edges where the truth has them, none elsewhere.
 
