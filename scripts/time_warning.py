@@ -26,6 +26,7 @@ from lapdepth.collision.proving.scene import CAMERA_HEIGHT_M, CAMERA_TO_FRONT_M
 from lapdepth.collision.proving.sources import NoisySource
 from lapdepth.collision.settings import warner_settings
 from lapdepth.collision.warner import CollisionWarner
+from lapdepth.errors import LapDepthError
 from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.io.video import open_frames
 
@@ -57,8 +58,12 @@ def main(
     seconds: list[float] = []
     size = f"{PICTURE_CAMERA.width}x{PICTURE_CAMERA.height}"
     if recording is not None:
-        with open_frames(str(recording), None) as source:
-            frames = list(source)
+        try:
+            with open_frames(str(recording), None) as source:
+                frames = list(source)
+        except LapDepthError as error:
+            typer.echo(f"time_warning: {error}", err=True)
+            raise typer.Exit(1) from None
         timed = Timed()
         predictor = DepthPredictor.from_pretrained("default")
         for _ in warn_frames(iter(frames), predictor, timed, EgoSpeed((), (EGO_SPEED_MPS,)), FOCAL_PX, live=False):

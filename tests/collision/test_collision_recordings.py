@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import typer
 
 from collision.roads import CAMERA, HEIGHT_M, board, road
 from lapdepth.collision.frame import FrameResult, Level
@@ -108,3 +109,13 @@ def test_cost_of_the_warning_is_printed(monkeypatch, capsys):
     monkeypatch.setattr(timing, "PICTURE_CAMERA", CAMERA)
     timing.main(1)
     assert re.search(r"warning stage: [0-9.]+ ms of processor time a frame of 320x96", capsys.readouterr().out)
+
+
+def test_a_recording_that_is_none_is_one_line(tmp_path, capsys):
+    (tmp_path / "drive.mp4").write_bytes(b"no video")
+    with pytest.raises(typer.Exit) as stopped:
+        timing.main(1, tmp_path / "drive.mp4")
+    assert stopped.value.exit_code == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].startswith("time_warning: ")
+    assert "drive.mp4" in lines[-1]

@@ -163,6 +163,12 @@ def test_kitti_with_a_list_and_cameras_is_refused(kitti, tmp_path):
     assert not (tmp_path / "kitti").exists()
 
 
+def test_kitti_with_raw_lidar_and_cameras_is_refused(kitti, tmp_path):
+    with pytest.raises(ConfigError, match=r"cameras are image_03, of training pictures, and raw LiDAR is of the test alone"):
+        prepare_kitti([kitti], tmp_path / "kitti", cameras=["image_03"], truth="lidar")
+    assert not (tmp_path / "kitti").exists()
+
+
 def test_a_hostile_archive_among_others(kitti, tmp_path):
     with zipfile.ZipFile(kitti / "z.zip", "w") as file:
         file.writestr("../../evil.png", "x")

@@ -27,7 +27,8 @@ def kitti(
     output: Output,
     archives: Archives = None,
     camera: Annotated[
-        list[str] | None, typer.Option(help="Training camera: image_02 (default), image_03; may be repeated; not with --list.")
+        list[str] | None,
+        typer.Option(help="Training camera: image_02 (default), image_03; may be repeated; not with --list or --lidar."),
     ] = None,
     lidar: Annotated[bool, typer.Option("--lidar", help="The 697 test pictures with raw LiDAR as truth, instead.")] = False,
     list_file: Annotated[

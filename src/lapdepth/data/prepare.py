@@ -70,7 +70,7 @@ def prepare_kitti(
         watch: Progress.
 
     Raises:
-        ConfigError: The list is no such list, or goes with raw LiDAR or with `cameras`.
+        ConfigError: The list is no such list; or two of a list, raw LiDAR and `cameras` are asked for.
         ReadError: An archive is damaged or hostile, or files are missing.
         OutputError: A file cannot be written.
     """
@@ -80,6 +80,11 @@ def prepare_kitti(
     if list_file is not None and cameras is not None:
         raise ConfigError(
             f"cameras are {', '.join(cameras)}, and {list_file} names the camera of each picture; leave one of them out"
+        )
+    if truth == "lidar" and cameras is not None:
+        raise ConfigError(
+            f"cameras are {', '.join(cameras)}, of training pictures, and raw LiDAR is of the test alone, which is of image_02; "
+            "leave one of them out"
         )
     cameras = kitti.CAMERAS[:1] if cameras is None else cameras
     frames = frozenset(frame for part in parts for frame in kitti.eigen_frames(part, truth, cameras))

@@ -38,7 +38,7 @@ def scale_invariant_loss(error: Tensor, mask: Tensor, variance_focus: float = 0.
 
 
 def l1_loss(error: Tensor, mask: Tensor) -> Tensor:
-    """10 * mean(|d|) over all measured pixels of the batch: the median of what the depth may be, where squares ask for the mean."""
+    """10 * mean(|d|) over all measured pixels of the batch: it asks for the median depth, where squares ask for the mean."""
     return 10 * total(error.abs()) / total(mask).clamp(min=1)
 
 
