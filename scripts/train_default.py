@@ -57,7 +57,6 @@ STAGES = (
     Stage("default-real.toml"),
     Stage("default-real.toml", ("steps=800", "seed=3")),
     Stage("default-real.toml", ("steps=500", "seed=4", "optimizer.lr=4e-4"), keeps_out=False),
-    Stage("default-sharp.toml", keeps_out=False),
 )
 CONFIDENCE = Stage("confidence.toml", keeps_out=False)
 

@@ -402,7 +402,7 @@ def train_default(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(SCRIPTS)  # dataclasses look for their module among those imported
     module = importlib.import_module("train_default")
     recipe = write_run(tmp_path, steps=250).read_text()
-    for name in ("default", "default-real", "default-sharp", "confidence"):
+    for name in ("default", "default-real", "confidence"):
         (tmp_path / f"{name}.toml").write_text(recipe)
     app = typer.Typer()
     app.command()(module.main)
@@ -418,14 +418,14 @@ def train_default(tmp_path, monkeypatch):
 def test_the_default_model_is_made_in_the_stages_of_its_card(train_default):
     module, _ = train_default
     start, card = Path("default"), (DEFAULT_TOML.parents[1] / "src/lapdepth/weights/default/MODEL_CARD.md").read_text()
-    for held_out, kept_out in ((False, [False] * 5), (True, [True, True, True, False, False])):
+    for held_out, kept_out in ((False, [False] * 4), (True, [True, True, True, False])):
         runs = [
             load_train_config(module.CONFIGS / stage.config, module.settings(stage, start, ["workers=0"], held_out, 1.0))
             for stage in (*module.STAGES, module.CONFIDENCE)
         ]
-        assert [run.steps for run in runs] == [1600, 1500, 800, 500, 2000, 125]
-        assert [run.seed for run in runs[:5]] == [1, 2, 3, 4, 5]
-        assert [run.optimizer.lr for run in runs[:5]] == [1e-3, 8e-4, 8e-4, 4e-4, 8e-4]
+        assert [run.steps for run in runs] == [1600, 1500, 800, 500, 125]
+        assert [run.seed for run in runs[:4]] == [1, 2, 3, 4]
+        assert [run.optimizer.lr for run in runs[:4]] == [1e-3, 8e-4, 8e-4, 4e-4]
         nyu, kitti = zip(*((run.groups[0].sources[0], run.groups[1].sources[0]) for run in runs), strict=True)
         assert [(one.fold, one.folds) == (2, 5) for one in nyu] == [*kept_out, True]
         assert [one.split == "train" for one in kitti] == [*kept_out, True]
@@ -440,16 +440,16 @@ def test_the_stages_of_the_default_model_follow_each_other(train_default, tmp_pa
     module, command = train_default
     done = command("--set", "checkpoint_every=1")
     assert done.exit_code == 0, done.output
-    runs = [json.loads((tmp_path / "out" / str(number) / "config.json").read_text()) for number in (1, 2, 3, 4, 5)]
-    assert [run["steps"] for run in runs] == [2, 2, 8, 5, 2]
-    assert [run["start_from"] for run in runs] == [None, *(str(tmp_path / "out" / str(n) / "model") for n in (1, 2, 3, 4))]
+    runs = [json.loads((tmp_path / "out" / str(number) / "config.json").read_text()) for number in (1, 2, 3, 4)]
+    assert [run["steps"] for run in runs] == [2, 2, 8, 5]
+    assert [run["start_from"] for run in runs] == [None, *(str(tmp_path / "out" / str(n) / "model") for n in (1, 2, 3))]
     made = load_model(tmp_path / "out" / "model")
     assert made.config.error_scale == module.ERROR_SCALE
     assert "confidence" in made.config.provenance
-    # Killed in the fifth stage and called again.
+    # Killed in the fourth stage and called again.
     shutil.rmtree(tmp_path / "out" / "model")
-    shutil.rmtree(tmp_path / "out" / "5" / "model")
-    (tmp_path / "out" / "5" / "checkpoint-00000002.pt").unlink()
+    shutil.rmtree(tmp_path / "out" / "4" / "model")
+    (tmp_path / "out" / "4" / "checkpoint-00000005.pt").unlink()
     done = command("--set", "checkpoint_every=1")
     assert done.exit_code == 0, done.output
     again = load_model(tmp_path / "out" / "model").state_dict()
