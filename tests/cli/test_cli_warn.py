@@ -313,6 +313,26 @@ def test_the_last_line_says_the_commonest_fault(tmp_path):
     assert "ms of wall time a frame" in words
 
 
+def test_closed_early_it_does_not_wait_for_the_prediction_in_work():
+    """The garbage collector closes what was left alone, and may do so where a wait for a thread never ends."""
+    begun, closed, done = threading.Event(), threading.Event(), []
+
+    class Slow(Road):
+        def __call__(self, rgb, focal_px):
+            if rgb[0, 0, 0] == 1:
+                begun.set()
+                done.append(closed.wait(10))
+            return super().__call__(rgb, focal_px)
+
+    frames = (VideoFrame(float(i), np.full((48, 96, 3), i, np.uint8)) for i in range(3))
+    found = warn_frames(frames, Slow(), CollisionWarner(), EgoSpeed(), None, live=False)
+    next(found)
+    assert begun.wait(10)
+    found.close()
+    assert not done
+    closed.set()
+
+
 def test_a_live_frame_is_judged_before_the_next_is_taken():
     taken = []
 

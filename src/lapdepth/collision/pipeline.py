@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -77,7 +77,7 @@ def warn_frames(
     ego: EgoSpeed,
     focal_px: float | None,
     live: bool,
-) -> Iterator[Warned]:
+) -> Generator[Warned]:
     """The warning of each frame, in order.
 
     Args:
@@ -96,27 +96,28 @@ def warn_frames(
     see = _seer(predictor, focal_px)
     began_s: float | None = None
     pending: deque[tuple[VideoFrame, Future[_Seen]]] = deque()
-    with ThreadPoolExecutor(1) as pool:
+    pool = ThreadPoolExecutor(1)
 
-        def judged(frame: VideoFrame, seen: _Seen) -> Warned:
-            camera = camera_of(frame.rgb, focal_px)
-            height, width = seen.depth_m.shape
-            start = time.perf_counter()
-            result = warner(
-                Frame(
-                    seen.depth_m,
-                    frame.time_s,
-                    camera.resized(width, height),
-                    focal_known=focal_px is not None,
-                    ego_speed_mps=ego.at(frame.time_s - (began_s or 0.0)),
-                    valid=seen.valid,
-                    confidence=seen.confidence,
-                    image=frame.rgb,
-                )
+    def judged(frame: VideoFrame, seen: _Seen) -> Warned:
+        camera = camera_of(frame.rgb, focal_px)
+        height, width = seen.depth_m.shape
+        start = time.perf_counter()
+        result = warner(
+            Frame(
+                seen.depth_m,
+                frame.time_s,
+                camera.resized(width, height),
+                focal_known=focal_px is not None,
+                ego_speed_mps=ego.at(frame.time_s - (began_s or 0.0)),
+                valid=seen.valid,
+                confidence=seen.confidence,
+                image=frame.rgb,
             )
-            took = time.perf_counter() - start
-            return Warned(frame, result, camera, took, time.monotonic() - frame.time_s if live else None)
+        )
+        took = time.perf_counter() - start
+        return Warned(frame, result, camera, took, time.monotonic() - frame.time_s if live else None)
 
+    try:
         last = _before_the_first(scale_free=focal_px is None or ego.at(0.0) is None)
         waits = 0
         for frame in frames:
@@ -134,6 +135,10 @@ def warn_frames(
         while pending:
             before, future = pending.popleft()
             yield judged(before, future.result())
+    finally:
+        # Not waited for: the garbage collector ends a generator that was left alone, in any thread and anywhere in it. At the start
+        # of a thread, where Python holds a lock of all threads, a wait for another one never ended.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _before_the_first(scale_free: bool) -> Warned:

@@ -8,7 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -163,14 +163,15 @@ def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None])
 
         start = time.perf_counter()
         try:
-            warned_frames = warn_frames(until_failure(), predictor, CollisionWarner(settings), ego, options.focal_px, source.live)
-            for warned in warned_frames:
-                text = _with_latency(warned)
-                line(text)
-                if count.add(warned) and event is not None:
-                    event(text)
-                if video is not None and warned.camera is not None:
-                    video(warned.frame.time_s, _overlay(warned, warned.camera, settings))
+            judged = warn_frames(until_failure(), predictor, CollisionWarner(settings), ego, options.focal_px, source.live)
+            with closing(judged) as warned_frames:
+                for warned in warned_frames:
+                    text = _with_latency(warned)
+                    line(text)
+                    if count.add(warned) and event is not None:
+                        event(text)
+                    if video is not None and warned.camera is not None:
+                        video(warned.frame.time_s, _overlay(warned, warned.camera, settings))
         except KeyboardInterrupt:
             stopped = True
         except (InputError, OutputError) as error:  # a frame that the model, the warning or the overlay cannot take; a full disk
