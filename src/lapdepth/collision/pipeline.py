@@ -136,8 +136,8 @@ def warn_frames(
             before, future = pending.popleft()
             yield judged(before, future.result())
     finally:
-        # Not waited for: the garbage collector ends a generator that was left alone, in any thread and anywhere in it. At the start
-        # of a thread, where Python holds a lock of all threads, a wait for another one never ended.
+        # Not waited for: the garbage collector ends a generator that was left alone, in any thread and anywhere in it. At the
+        # start of a thread, where Python holds a lock of all threads, a wait for another one never ended.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
