@@ -533,6 +533,17 @@ def test_truth_is_brought_to_the_training_focal_length(tmp_path):
     assert wrong["total"].item() != pytest.approx(one["total"].item(), rel=1e-2)
 
 
+def test_the_losses_of_error_in_log_depth_count_by_their_weights(tmp_path):
+    config = make_run(tmp_path, loss={"si": 0.5, "l1": 0.25, "gradient": 20.0})
+    torch.manual_seed(0)
+    network = build_network(config.model).eval()
+    with torch.no_grad():
+        losses = {name: loss.item() for name, loss in group_loss(network, filled_batch(), config).items()}
+    assert set(losses) == {"si", "l1", "gradient", "total"}
+    assert min(losses.values()) > 0
+    assert losses["total"] == pytest.approx(0.5 * losses["si"] + 0.25 * losses["l1"] + 20 * losses["gradient"])
+
+
 def test_a_model_of_unknown_camera_takes_truth_as_it_is(tmp_path):
     config = make_run(tmp_path, model=MODEL | {"focal_px": None})
     torch.manual_seed(0)
