@@ -8,7 +8,7 @@ import pytest
 from data.pictures import UNCHANGED, sample_of
 from lapdepth.camera import Intrinsics
 from lapdepth.config import check_settings, read_toml
-from lapdepth.data.augment import AugmentSettings, augment, resize_depth
+from lapdepth.data.augment import AugmentSettings, Example, augment, composite, resize_depth
 from lapdepth.errors import ConfigError
 
 SEEDS = range(6)
@@ -347,3 +347,51 @@ def test_settings_out_of_range_are_refused_when_read(tmp_path, text):
     (tmp_path / "a.toml").write_text(text)
     with pytest.raises(ConfigError, match=text.split(" ", maxsplit=1)[0]):
         check_settings(read_toml(tmp_path / "a.toml"), AugmentSettings, "a.toml")
+
+
+def plane(depth_m, focal_px, grey, dense_m=None):
+    """A picture of one grey, 40 x 60, with the depth given, by a camera of that focal length."""
+    depth_m = np.broadcast_to(np.asarray(depth_m, np.float32), (40, 60)).copy()
+    return Example(np.full((40, 60, 3), grey, np.uint8), depth_m, Intrinsics(60, 40, focal_px, focal_px, 29.5, 19.5), dense_m)
+
+
+LEFT = np.arange(60) < 30
+
+
+def test_what_is_near_in_another_picture_comes_in_front_at_the_distance_at_which_it_looks_the_same():
+    # Seen with half the focal length, 2 m look like 4 m.
+    made = composite(plane(5, 100.0, 10), plane(np.where(LEFT, 2, 2.2), 50.0, 200), share=0.5)
+    assert np.array_equal(made.depth_m, np.broadcast_to(np.where(LEFT, np.float32(4), np.float32(5)), (40, 60)))
+    assert np.array_equal(made.image[:, :, 0], np.broadcast_to(np.where(LEFT, 200, 10), (40, 60)))
+    assert made.intrinsics.focal_px == 100
+
+
+def test_what_is_behind_stays_hidden():
+    back = plane(np.where(LEFT, 1, 3), 100.0, 10)
+    made = composite(back, plane(2, 100.0, 200), share=0.5)
+    assert np.array_equal(made.depth_m, np.broadcast_to(np.where(LEFT, np.float32(1), np.float32(2)), (40, 60)))
+    assert np.array_equal(made.image[0, :, 0], np.where(LEFT, 10, 200))
+
+
+def test_sky_is_behind_everything_and_never_comes_in_front():
+    rows = np.arange(40)[:, None] < 10
+    made = composite(plane(np.where(rows, np.inf, 5), 100.0, 10), plane(np.where(LEFT, np.inf, 3), 100.0, 200), share=1.0)
+    expected = np.where(LEFT, np.where(rows, np.inf, 5), 3).astype(np.float32)
+    assert np.array_equal(made.depth_m, expected)
+    assert np.array_equal(made.image[:, :, 0], np.where(LEFT, np.full((40, 1), 10), 200))
+
+
+def test_what_was_not_measured_never_comes_in_front_and_hides_nothing():
+    columns = np.arange(60)
+    back, front = plane(np.where(columns % 3, 5, 0), 100.0, 10), plane(np.where(columns > 5, 3, 0), 100.0, 200)
+    expected = np.where(columns > 5, 3, np.where(columns % 3, 5, 0)).astype(np.float32)
+    assert np.array_equal(composite(back, front, share=1.0).depth_m, np.broadcast_to(expected, (40, 60)))
+
+
+@pytest.mark.parametrize("which", ["back", "front"])
+@pytest.mark.parametrize("how", ["sparse", "filled in"])
+def test_without_dense_depth_nothing_is_put_in_front(which, how):
+    sparse = np.arange(60) % 3 == 0
+    poor = plane(np.where(sparse, 2, 0), 100.0, 90) if how == "sparse" else plane(2, 100.0, 90, np.full((40, 60), 2, np.float32))
+    back, front = (poor, plane(1, 100.0, 10)) if which == "back" else (plane(5, 100.0, 10), poor)
+    assert composite(back, front, share=0.5) is back

@@ -72,6 +72,23 @@ def test_an_epoch_has_each_row_as_often_as_asked_and_the_next_another_order(rows
     assert first != second
 
 
+def test_other_pictures_come_in_front_of_some_and_nothing_else_changes(rows):
+    plain, half, all_ = (
+        CounterDataset([Source(rows)], (64, 96), UNCHANGED.model_copy(update={"composite": share}), seed=1)
+        for share in (0, 0.5, 1)
+    )
+    backs, some, fronts = ([which(dataset[counter]) for counter in range(24)] for dataset in (plain, half, all_))
+    # Each picture is at one depth all over, so that the nearer of two is all that is left.
+    assert all(front <= back for front, back in zip(fronts, backs, strict=True))
+    assert sum(front < back for front, back in zip(fronts, backs, strict=True)) > 4
+    assert all(got in (front, back) for got, front, back in zip(some, fronts, backs, strict=True))
+    assert backs != some != fronts
+    for counter in range(24):
+        assert equal(all_[counter], all_[counter])
+        if some[counter] == backs[counter]:
+            assert torch.equal(half[counter][1], plain[counter][1])
+
+
 def test_step_s_holds_the_counters_from_s_times_batch(rows):
     dataset = CounterDataset([Source(rows)], (64, 96), SETTINGS, seed=2)
     given = list(batches(dataset, batch=3, first_step=2, last_step=4, workers=0))

@@ -6,7 +6,7 @@ one training focal length, so the scaled picture's target shrinks by s. Nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
 import cv2
@@ -42,6 +42,8 @@ class AugmentSettings(Settings):
         blur_px: Largest standard deviation of blur.
         permute_channels: Probability that red, green and blue change places.
         probability: Of each of the other colour changes.
+        composite: Probability that what is near in another picture of the group is put in front of this one, by depth. Both
+            pictures must have dense depth; others stay as they are.
     """
 
     fit: bool = True
@@ -56,6 +58,7 @@ class AugmentSettings(Settings):
     blur_px: Annotated[float, Field(ge=0, le=100)] = 0.0
     permute_channels: Spread = 0.0
     probability: Spread = 0.5
+    composite: Spread = 0.0
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
@@ -107,6 +110,34 @@ def augment(sample: Sample, size: tuple[int, int], settings: AugmentSettings, rn
         image, maps, camera = image[:, ::-1], [depth_m[:, ::-1] for depth_m in maps], camera.flipped()
     maps = [np.ascontiguousarray(depth_m) for depth_m in maps]
     return Example(_colour(image, settings, rng), maps[0], camera, maps[1] if len(maps) > 1 else None)
+
+
+def composite(back: Example, front: Example, share: float) -> Example:
+    """Put the nearest surfaces of one example in front of another, wherever they hide what is there.
+
+    The front is seen by another camera: at the focal length of the back's it looks the same from a distance that differs by the
+    ratio of the two, so its metres are brought there. Surfaces cut through by the limit are cut in picture and depth alike.
+
+    Args:
+        back: (H, W) picture and depth, infinite where sky is known.
+        front: The same size.
+        share: Share of the front's measured pixels, nearest first, that may come in front.
+
+    Returns:
+        A new example with the back's camera, or `back` as it is where either depth is sparse or comes with a filled-in map:
+        between sparse measurements nothing tells which surface hides which.
+    """
+    dense = all(example.dense_m is None and (example.depth_m > 0).mean() > DENSE for example in (back, front))
+    if not dense:
+        return back
+    near_m = front.depth_m * np.float32(back.intrinsics.focal_px / front.intrinsics.focal_px)
+    behind_m = np.where(back.depth_m > 0, back.depth_m, np.float32(np.inf))
+    hides = (near_m > 0) & (near_m < behind_m) & (near_m <= np.quantile(near_m[near_m > 0], share, method="lower"))
+    return replace(
+        back,
+        image=np.where(hides[..., None], front.image, back.image),
+        depth_m=np.where(hides, near_m, back.depth_m),
+    )
 
 
 def resize_depth(depth_m: FloatArray, height: int, width: int) -> FloatArray:

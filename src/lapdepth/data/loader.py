@@ -18,13 +18,18 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from lapdepth.data.augment import AugmentSettings, Example, augment
+from lapdepth.data.augment import AugmentSettings, Example, augment, composite
 from lapdepth.data.manifest import Row, load_sample
 from lapdepth.data.sample import Sample
 from lapdepth.data.sky import bright_sky, continue_upwards
 from lapdepth.errors import ConfigError, LapDepthError
 
 Window = tuple[int, int, int, int] | Literal["kb"] | None
+
+SkyIs = Literal["known", "looked for", "unknown"]
+
+FRONT_SHARE = (0.1, 0.5)
+"""Least and largest share of another picture that may come in front: enough to be seen, not so much that the back is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +123,26 @@ class CounterDataset(Dataset[tuple[Tensor, ...]]):
         cv2.setNumThreads(1)
         epoch, place = divmod(counter, len(self.items))
         order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.items))
-        item = self.items[order[place]]
+        example, sky_is = self._example(self.items[order[place]], self._rng(2, counter), self._rng(1, counter))
+        rng = self._rng(3, counter)
+        if rng.random() < self.settings.composite:
+            front, _ = self._example(self.items[rng.integers(len(self.items))], rng, rng)
+            example = composite(example, front, rng.uniform(*FRONT_SHARE))
+        return _to_tensors(example, sky_is)
+
+    def _example(
+        self, item: tuple[Source, Row] | DrawnSource, drawn: np.random.Generator, changed: np.random.Generator
+    ) -> tuple[Example, SkyIs]:
         if isinstance(item, DrawnSource):
-            sample, window, sky = item.draw(np.random.default_rng((self.seed, 2, counter))), None, False
+            sample, window, sky = item.draw(drawn), None, False
         else:
             source, row = item
             sample, window, sky = load_sample(row), source.window, source.sky
-        example = augment(_windowed(_with_sky(sample), window), self.size, self.settings, self._rng(counter))
-        return _to_tensors(example, "known" if sample.sky is not None else "looked for" if sky else "unknown")
+        example = augment(_windowed(_with_sky(sample), window), self.size, self.settings, changed)
+        return example, "known" if sample.sky is not None else "looked for" if sky else "unknown"
 
-    def _rng(self, counter: int) -> np.random.Generator:
-        return np.random.default_rng((self.seed, 1, counter))
+    def _rng(self, purpose: int, counter: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, purpose, counter))
 
 
 def batches(
@@ -218,7 +232,7 @@ def _windowed(sample: Sample, window: Window) -> Sample:
     )
 
 
-def _to_tensors(example: Example, sky_is: Literal["known", "looked for", "unknown"]) -> tuple[Tensor, ...]:
+def _to_tensors(example: Example, sky_is: SkyIs) -> tuple[Tensor, ...]:
     depth_m, guess_m = example.depth_m, np.zeros_like(example.depth_m)
     sky = np.zeros(depth_m.shape, bool)
     if sky_is == "known":
