@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import atexit
 import errno
 import io
 import os
@@ -13,6 +14,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What lapdepth benchmark has found on this machine shall not choose the engines of tests.
 _cache = tempfile.TemporaryDirectory(prefix="lapdepth-tests-")
+atexit.register(_cache.cleanup)
 os.environ["LAPDEPTH_CACHE"] = _cache.name
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -8,7 +8,7 @@ import pytest
 from data.pictures import UNCHANGED, sample_of
 from lapdepth.camera import Intrinsics
 from lapdepth.config import check_settings, read_toml
-from lapdepth.data.augment import AugmentSettings, Example, augment, composite, resize_depth
+from lapdepth.data.augment import AugmentSettings, Example, augment, composite, resize_depth, strip
 from lapdepth.errors import ConfigError
 
 SEEDS = range(6)
@@ -395,3 +395,21 @@ def test_without_dense_depth_nothing_is_put_in_front(which, how):
     poor = plane(np.where(sparse, 2, 0), 100.0, 90) if how == "sparse" else plane(2, 100.0, 90, np.full((40, 60), 2, np.float32))
     back, front = (poor, plane(1, 100.0, 10)) if which == "back" else (plane(5, 100.0, 10), poor)
     assert composite(back, front, share=0.5) is back
+
+
+def test_a_strip_brings_its_picture_and_its_depth_to_the_focal_length_of_the_other():
+    sparse = np.arange(40)[:, None] % 4 == 0
+    made = strip(plane(5, 100.0, 10), plane(np.where(sparse, 2, 0), 50.0, 200), slice(10, 30))
+    within = (np.arange(60) >= 10) & (np.arange(60) < 30)
+    assert np.array_equal(made.image[:, :, 1], np.broadcast_to(np.where(within, 200, 10), (40, 60)))
+    assert np.array_equal(made.depth_m, np.where(within, np.where(sparse, 4, 0), 5).astype(np.float32))
+    assert made.intrinsics.focal_px == 100
+    assert made.dense_m is None
+
+
+def test_a_strip_has_filled_in_depth_where_both_have():
+    filled = [np.full((40, 60), metres, np.float32) for metres in (6, 3)]
+    made = strip(plane(5, 100.0, 10, filled[0]), plane(2, 100.0, 200, filled[1]), slice(0, 20))
+    assert np.array_equal(made.dense_m[0], np.where(np.arange(60) < 20, 3, 6))
+    assert strip(plane(5, 100.0, 10), plane(2, 100.0, 200, filled[1]), slice(0, 20)).dense_m is None
+    assert np.array_equal(filled[0], np.full((40, 60), 6))  # what was given is not written to

@@ -89,6 +89,27 @@ def test_other_pictures_come_in_front_of_some_and_nothing_else_changes(rows):
             assert torch.equal(half[counter][1], plain[counter][1])
 
 
+def test_strips_come_from_the_same_source_scaled_and_cut_alike(rows):
+    settings = UNCHANGED.model_copy(update={"scale": (1.0, 1.4), "flip": True})
+    sources = [Source(rows[:3]), Source(rows[3:])]
+    plain, striped = (
+        CounterDataset(sources, (64, 96), settings.model_copy(update={"strip": share}), seed=1) for share in (0.0, 1.0)
+    )
+    pairs = set()
+    for counter in range(24):
+        (_, before, *_, focal_px, _, _), (_, after, *_, same_focal_px, _, _) = plain[counter], striped[counter]
+        assert focal_px == same_focal_px
+        changed = (before != after)[0].any(0)
+        assert torch.equal((before != after)[0].all(0), changed)  # from top to bottom
+        if changed.any():
+            columns = torch.nonzero(changed)[:, 0]
+            assert len(columns) == columns[-1] - columns[0] + 1
+            assert 0.2 * 96 - 1 <= len(columns) <= 0.5 * 96 + 1
+            pairs.add((int(before[0, 0, columns[0]]), int(after[0, 0, columns[0]])))
+    assert len(pairs) > 5
+    assert all((one <= 3) == (other <= 3) for one, other in pairs)
+
+
 def test_step_s_holds_the_counters_from_s_times_batch(rows):
     dataset = CounterDataset([Source(rows)], (64, 96), SETTINGS, seed=2)
     given = list(batches(dataset, batch=3, first_step=2, last_step=4, workers=0))

@@ -44,6 +44,7 @@ class AugmentSettings(Settings):
         probability: Of each of the other colour changes.
         composite: Probability that what is near in another picture of the group is put in front of this one, by depth. Both
             pictures must have dense depth; others stay as they are.
+        strip: Probability that a strip from top to bottom comes from another picture of the same source.
     """
 
     fit: bool = True
@@ -59,6 +60,7 @@ class AugmentSettings(Settings):
     permute_channels: Spread = 0.0
     probability: Spread = 0.5
     composite: Spread = 0.0
+    strip: Spread = 0.0
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
@@ -138,6 +140,25 @@ def composite(back: Example, front: Example, share: float) -> Example:
         image=np.where(hides[..., None], front.image, back.image),
         depth_m=np.where(hides, near_m, back.depth_m),
     )
+
+
+def strip(example: Example, other: Example, columns: slice) -> Example:
+    """Replace some columns by those of another example, depth brought to the focal length as in `composite`.
+
+    Rows stay where they are: with both scaled, turned and cut alike, and cameras as in one car, ground and horizon go on.
+    Depth may be sparse.
+    """
+    ratio = np.float32(example.intrinsics.focal_px / other.intrinsics.focal_px)
+
+    def replaced(own: FloatArray, others: FloatArray) -> FloatArray:
+        out = own.copy()
+        out[:, columns] = others[:, columns] * ratio
+        return out
+
+    image = example.image.copy()
+    image[:, columns] = other.image[:, columns]
+    dense_m = None if example.dense_m is None or other.dense_m is None else replaced(example.dense_m, other.dense_m)
+    return replace(example, image=image, depth_m=replaced(example.depth_m, other.depth_m), dense_m=dense_m)
 
 
 def resize_depth(depth_m: FloatArray, height: int, width: int) -> FloatArray:

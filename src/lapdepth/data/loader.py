@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from lapdepth.data.augment import AugmentSettings, Example, augment, composite
+from lapdepth.data.augment import AugmentSettings, Example, augment, composite, strip
 from lapdepth.data.manifest import Row, load_sample
 from lapdepth.data.sample import Sample
 from lapdepth.data.sky import bright_sky, continue_upwards
@@ -30,6 +30,8 @@ SkyIs = Literal["known", "looked for", "unknown"]
 
 FRONT_SHARE = (0.1, 0.5)
 """Least and largest share of another picture that may come in front: enough to be seen, not so much that the back is gone."""
+STRIP_SHARE = (0.2, 0.5)
+"""Least and largest share of the columns that a strip of another picture takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +125,21 @@ class CounterDataset(Dataset[tuple[Tensor, ...]]):
         cv2.setNumThreads(1)
         epoch, place = divmod(counter, len(self.items))
         order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.items))
-        example, sky_is = self._example(self.items[order[place]], self._rng(2, counter), self._rng(1, counter))
+        item = self.items[order[place]]
+        example, sky_is = self._example(item, self._rng(2, counter), self._rng(1, counter))
         rng = self._rng(3, counter)
         if rng.random() < self.settings.composite:
             front, _ = self._example(self.items[rng.integers(len(self.items))], rng, rng)
             example = composite(example, front, rng.uniform(*FRONT_SHARE))
+        if rng.random() < self.settings.strip:
+            if not isinstance(item, DrawnSource):
+                item = item[0], item[0].rows[rng.integers(len(item[0].rows))]
+            # The same generator scales, turns and cuts both alike.
+            other, known = self._example(item, rng, self._rng(1, counter))
+            width = round(self.size[1] * rng.uniform(*STRIP_SHARE))
+            left = int(rng.integers(self.size[1] - width + 1))
+            if known == sky_is:
+                example = strip(example, other, slice(left, left + width))
         return _to_tensors(example, sky_is)
 
     def _example(
