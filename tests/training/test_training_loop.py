@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import fields, replace
 
 import numpy as np
@@ -192,6 +193,26 @@ def test_what_changes_no_loss_may_change(finished):
     train(make_run(finished.output.parent, workers=1, log_every=2, checkpoint_every=3), resume=True)
     assert "changed" not in load_model(finished.output / "model").config.provenance
     train(finished, resume=True)
+
+
+def test_a_run_of_a_version_with_fewer_settings_goes_on(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished.output, folder)
+    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    del saved["loss"]["si"], saved["groups"][0]["augment"]["composite"]
+    (folder / "config.json").write_text(json.dumps(saved), encoding="utf-8")
+    train(make_run(tmp_path), resume=True)
+    with pytest.raises(ConfigError, match=r"with loss\.si = 1\.0, not 0\.5"):
+        train(make_run(tmp_path, loss={"gradient": 0.5, "uncertainty": 0.2, "si": 0.5}), resume=True)
+
+
+def test_a_run_with_a_setting_that_is_gone_is_another_run(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished.output, folder)
+    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(saved | {"berhu": 0.1}), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"with berhu = 0\.1, not null"):
+        train(make_run(tmp_path), resume=True)
 
 
 def test_a_rate_that_is_lowered_on_the_way_is_said_in_the_model(tmp_path, monkeypatch):

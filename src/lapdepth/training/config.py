@@ -64,7 +64,7 @@ class SourceSettings(Settings):
         if (self.manifest is None) == (self.scene is None):
             raise ValueError("a source needs either manifest or scene")
         others = ("count", "size", "focal_px") if self.scene is None else ("split", "fold", "folds", "repeat", "window", "sky")
-        if foreign := [name for name in others if name in self.model_fields_set]:
+        if foreign := [name for name in others if getattr(self, name) != type(self).model_fields[name].default]:
             raise ValueError(f"{foreign[0]} is of a source with {'scene' if self.scene is None else 'manifest'}; leave it out")
         if self.scene is not None and (self.count is None or self.focal_px is None):
             raise ValueError("a source with scene needs count and focal_px")

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from lapdepth.errors import ConfigError, ReadError
 from lapdepth.io.files import write_json
 from lapdepth.training.config import TrainConfig
@@ -51,7 +53,7 @@ def changes_of(config: TrainConfig, first_step: int) -> list[Change]:
     path = config.output / CONFIG_FILE
     if not path.is_file():
         return []
-    before = _flat(_read(path))
+    before = _flat(_begun_with(path))
     recorded = _read(config.output / CHANGES_FILE) if (config.output / CHANGES_FILE).is_file() else []
     changes = [Change(**one) for one in recorded]
     for one in reversed(changes):
@@ -82,6 +84,15 @@ def write_settings(config: TrainConfig, changes: Sequence[Change]) -> None:
     if changes or (config.output / CHANGES_FILE).exists():
         write_json(config.output / CHANGES_FILE, [asdict(one) for one in changes])
     write_json(config.output / CONFIG_FILE, config.model_dump(mode="json"))
+
+
+def _begun_with(path: Path) -> Any:
+    """The settings of a run. Those that its version did not have yet are at their defaults, which change nothing."""
+    saved = _read(path)
+    try:
+        return TrainConfig.model_validate_json(json.dumps(saved)).model_dump(mode="json")
+    except ValidationError:  # one of them is gone: it will be named as what differs
+        return saved
 
 
 def _read(path: Path) -> Any:
