@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="training needs the torch extra")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from lapdepth import __version__  # noqa: E402
+from lapdepth.config import ModelConfig  # noqa: E402
 from lapdepth.data.loader import Batch, CounterDataset  # noqa: E402
 from lapdepth.data.manifest import read_manifest  # noqa: E402
 from lapdepth.errors import ConfigError, ModelError, ReadError  # noqa: E402
@@ -29,7 +30,7 @@ from lapdepth.training.loop import (  # noqa: E402
     train,
 )
 from lapdepth.training.losses import sobel_loss  # noqa: E402
-from lapdepth.training.report import RunLog  # noqa: E402
+from lapdepth.training.report import RunLog, licence  # noqa: E402
 from lapdepth.training.state import KEEP, load_newest_state, save_state  # noqa: E402
 from model.designs import picture  # noqa: E402
 from training.runs import MODEL, logged, make_run  # noqa: E402
@@ -663,15 +664,45 @@ def test_starting_from_another_model(finished, tmp_path):
 
 def test_what_a_model_and_its_starts_were_trained_on_stays_on_record(finished, tmp_path):
     start = finished.output / "model"
+    named = "unknown; since then trained on other.csv: see its own licence"
     for generation, expected in enumerate(["manifest.csv", "other.csv; manifest.csv"]):
         (folder := tmp_path / str(generation)).mkdir()
         config = make_run(
-            folder, steps=1, start_from=str(start), groups=[group_of("all", 1, sources=[{"manifest": "other.csv"}])]
+            folder,
+            steps=1,
+            start_from=str(start),
+            model=MODEL | {"licence": load_model(start).config.licence},
+            groups=[group_of("all", 1, sources=[{"manifest": "other.csv"}])],
         )
         (config.data_root / "manifest.csv").rename(config.data_root / "other.csv")
-        made = load_model(train(config)).config.provenance
-        assert (made["trained_on"], made["start_trained_on"]) == ("other.csv", expected)
+        made = load_model(train(config)).config
+        assert (made.provenance["trained_on"], made.provenance["start_trained_on"]) == ("other.csv", expected)
+        assert made.licence == named
         start = config.output / "model"
+
+
+def test_a_model_from_the_free_one_does_not_say_that_it_is_free(tmp_path):
+    start = ModelConfig.model_validate(
+        MODEL
+        | {
+            "licence": "Apache-2.0",
+            "provenance": {"trained_on": "rooms/manifest.csv, manifest.csv", "averaged_with_2": "a=b.csv"},
+        }
+    )
+
+    def told(*manifests, **model):
+        sources = [{"manifest": manifest} for manifest in manifests]
+        config = make_run(tmp_path, model=MODEL | {"licence": "Apache-2.0"} | model, groups=[group_of("all", 1, sources=sources)])
+        return licence(config, start)
+
+    assert told("manifest.csv", "b.csv") == "Apache-2.0"
+    assert told("manifest.csv", "own/manifest.csv", "c.csv") == (
+        "Apache-2.0; since then trained on own/manifest.csv, c.csv: see its own licence"
+    )
+    assert told("c.csv", licence="mine") == "mine"
+    drawn = {"scene": "room", "count": 4, "focal_px": [50.0, 60.0]}
+    config = make_run(tmp_path, model=MODEL | {"licence": "Apache-2.0"}, groups=[group_of("all", 1, sources=[drawn])])
+    assert licence(config, start) == licence(config) == "Apache-2.0"
 
 
 def test_encoder_weights_from_a_file(tmp_path):

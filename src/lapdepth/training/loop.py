@@ -50,7 +50,7 @@ from lapdepth.training.ranks import (
     together,
     total,
 )
-from lapdepth.training.report import RunLog, provenance
+from lapdepth.training.report import RunLog, licence, provenance
 from lapdepth.training.resume import Change, changes_of
 from lapdepth.training.scenes import drawn_source
 from lapdepth.training.schedule import learning_rate
@@ -93,7 +93,7 @@ def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
     if config.loss.sobel:
         _check_filled(sources)
     # Read now: when the run is done, the model that it started from may be gone.
-    start = {} if config.start_from is None else read_config(find_model(config.start_from)).provenance
+    start = None if config.start_from is None else read_config(find_model(config.start_from))
     network = share_norms(starting_network(config), device).to(device).to(memory_format=torch.channels_last)
     network.encoder.freeze(config.freeze)
     average = AveragedModel(network, avg_fn=warm_average(config.ema)) if config.ema else None
@@ -135,7 +135,9 @@ def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
     _check_weights(network, average, config.steps)  # a run that was finished already took no step
     finished: nn.Module = network if average is None else average.module
     assert isinstance(finished, LapDepth)
-    finished.config = config.model.model_copy(update={"provenance": provenance(config, changes, start)})
+    finished.config = config.model.model_copy(
+        update={"licence": licence(config, start), "provenance": provenance(config, changes, start)}
+    )
     if rank() == 0:
         save_model(finished.to("cpu").to(memory_format=torch.contiguous_format), config.output / "model")
     return config.output / "model"

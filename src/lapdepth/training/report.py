@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from lapdepth import __version__
+from lapdepth.config import ModelConfig
 from lapdepth.errors import LapDepthError, OutputError
 from lapdepth.io.color import color_range, colorize
 from lapdepth.io.files import write_bytes, write_json
@@ -97,15 +99,30 @@ def _log_from(path: Path, first_step: int) -> TextIO:
     return path.open("a", encoding="utf-8")
 
 
-def provenance(config: TrainConfig, changes: Sequence[Change] = (), start: Mapping[str, str] | None = None) -> dict[str, str]:
+def licence(config: TrainConfig, start: ModelConfig | None = None) -> str:
+    """The licence that a finished model names: what the settings give, or else that of the model it started from.
+
+    What was trained on since then may have licences of its own, which nobody but its owner knows: it is named as well, so that a
+    model from the free one does not say that it is free.
+    """
+    if start is None or config.model.licence != start.licence:
+        return config.model.licence
+    known = {name for text in start.provenance.values() for name in re.split(r"[,;=\s]+", text)}
+    manifests = [source.name for group in config.groups for source in group.sources if source.manifest is not None]
+    new = [name for name in dict.fromkeys(manifests) if name not in known]
+    return f"{start.licence}; since then trained on {', '.join(new)}: see its own licence" if new else start.licence
+
+
+def provenance(config: TrainConfig, changes: Sequence[Change] = (), start: ModelConfig | None = None) -> dict[str, str]:
     """What a finished model says of its making; texts in the settings' own provenance stay.
 
     Args:
         config: The run, as it ended.
         changes: What was changed on the way.
-        start: What the model that it started from says of its own making; its data, and those of its own start, are named.
+        start: The model that it started from; its data, and those of its own start, are named.
     """
-    before = [text for key in ("trained_on", "start_trained_on") if (text := (start or {}).get(key))]
+    told = {} if start is None else start.provenance
+    before = [text for key in ("trained_on", "start_trained_on") if (text := told.get(key))]
     sources = [source for group in config.groups for source in group.sources]
     made = {
         "trained_on": ", ".join(dict.fromkeys(source.name for source in sources)),
