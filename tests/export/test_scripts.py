@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -396,14 +397,26 @@ def test_a_model_without_uncertainty_has_no_confidence_to_teach(tmp_path):
     assert not (tmp_path / "taught").exists()
 
 
+HELD_OUT_SETS = {(0, 0): "nyu_labeled_train", (1, 0): "kitti_stereo_2015", (1, 1): "kitti_more"}
+
+
 @pytest.fixture
 def train_default(tmp_path, monkeypatch):
     """The script, and a command that trains its stages with the tiny run in place of the recipes, 250 steps a file."""
     monkeypatch.syspath_prepend(SCRIPTS)  # dataclasses look for their module among those imported
     module = importlib.import_module("train_default")
-    recipe = write_run(tmp_path, steps=250).read_text()
-    for name in ("default", "default-real", "confidence"):
+    source = {"manifest": "manifest.csv"}
+    groups = [
+        {"name": name, "crop": [64, 96], "batch": 1, "sources": sources, "augment": {"composite": 0.5}}
+        for name, sources in (("rooms", [source]), ("roads", [source, source]))
+    ]
+    recipe = write_run(tmp_path, steps=250, groups=groups).read_text()
+    for name in ("default-real", "default-sharp", "confidence"):
         (tmp_path / f"{name}.toml").write_text(recipe)
+    save_model(build_network(make_run(tmp_path).model), tmp_path / "open")
+    first, *rest = module.STAGES
+    small = tuple(replace(run, changes=(f"start_from={tmp_path / 'open'}", *run.changes[1:])) for run in first)
+    monkeypatch.setattr(module, "STAGES", (small, *rest))
     app = typer.Typer()
     app.command()(module.main)
 
@@ -415,23 +428,32 @@ def train_default(tmp_path, monkeypatch):
     return module, command
 
 
-def test_the_default_model_is_made_in_the_stages_of_its_card(train_default):
-    module, _ = train_default
+def test_the_default_model_is_made_in_the_stages_of_its_card(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    module = importlib.import_module("train_default")
     start, card = Path("default"), (DEFAULT_TOML.parents[1] / "src/lapdepth/weights/default/MODEL_CARD.md").read_text()
-    for held_out, kept_out in ((False, [False] * 4), (True, [True, True, True, False])):
+    trainings = [run for stage in (*module.STAGES, (module.CONFIDENCE,)) for run in stage]
+    for held_out in (False, True):
         runs = [
-            load_train_config(module.CONFIGS / stage.config, module.settings(stage, start, ["workers=0"], held_out, 1.0))
-            for stage in (*module.STAGES, module.CONFIDENCE)
+            load_train_config(module.CONFIGS / run.config, module.settings(run, start, ["workers=0"], held_out, 1.0))
+            for run in trainings
         ]
-        assert [run.steps for run in runs] == [1600, 1500, 800, 500, 125]
-        assert [run.seed for run in runs[:4]] == [1, 2, 3, 4]
-        assert [run.optimizer.lr for run in runs[:4]] == [1e-3, 8e-4, 8e-4, 4e-4]
-        nyu, kitti = zip(*((run.groups[0].sources[0], run.groups[1].sources[0]) for run in runs), strict=True)
-        assert [(one.fold, one.folds) == (2, 5) for one in nyu] == [*kept_out, True]
-        assert [one.split == "train" for one in kitti] == [*kept_out, True]
+        assert [run.steps for run in runs] == [600, 400, 800, 1500, 1450, 360, 360, 125]
+        assert [run.seed for run in runs[:-1]] == [2, 2, 5, 6, 7, 8, 9]
+        assert [run.optimizer.lr for run in runs[:-1]] == [8e-4, 4e-4, 4e-4, 6e-4, 6e-4, 3e-4, 3e-4]
+        assert [run.groups[0].augment.composite for run in runs] == [0, 0, 0.6, 0.7, 0.7, 0.7, 0.7, 0]
+        assert [run.groups[1].augment.strip for run in runs] == [0, 0, 0, 0.4, 0.4, 0.4, 0.4, 0]
+        assert [run.groups[1].augment.scale[1] for run in runs[2:-1]] == [1.6, 1.6, 1.9, 1.6, 1.9]
+        kept_out = [*([held_out] * 5), False, False, True]
+        for place in ((0, 0), (1, 0), (1, 1)):
+            sources = [run.groups[place[0]].sources[place[1]] for run in runs]
+            assert {source.manifest.parts[0] for source in sources} == {HELD_OUT_SETS[place]}
+            assert [(source.fold, source.folds) == (2, 5) for source in sources] == kept_out
         assert {run.workers for run in runs} == {0}
-    for stage in module.STAGES[2:]:
-        assert " ".join(f"--set {change}" for change in stage.changes) in card
+        assert {run.model.licence for run in runs} == {load_model("default").config.licence}
+    for run in trainings[:3]:
+        for change in run.changes:
+            assert f"--set {change}" in card
     assert load_model("default").config.error_scale == module.ERROR_SCALE
 
 
@@ -440,19 +462,29 @@ def test_the_stages_of_the_default_model_follow_each_other(train_default, tmp_pa
     module, command = train_default
     done = command("--set", "checkpoint_every=1")
     assert done.exit_code == 0, done.output
-    runs = [json.loads((tmp_path / "out" / str(number) / "config.json").read_text()) for number in (1, 2, 3, 4)]
-    assert [run["steps"] for run in runs] == [2, 2, 8, 5]
-    assert [run["start_from"] for run in runs] == [None, *(str(tmp_path / "out" / str(n) / "model") for n in (1, 2, 3))]
-    made = load_model(tmp_path / "out" / "model")
+    out = tmp_path / "out"
+    runs = {name: json.loads((out / name / "config.json").read_text()) for name in ("1", "2", "3", "4/a", "4/b", "5/a", "5/b")}
+    assert [run["steps"] for run in runs.values()] == [6, 4, 8, 2, 14, 4, 4]
+    assert [run["start_from"] for run in runs.values()] == [
+        str(path)
+        for path in (
+            *(tmp_path / "open", out / "1" / "model", out / "2" / "model"),
+            *(out / "3" / "model", out / "3" / "model", out / "4" / "average", out / "4" / "average"),
+        )
+    ]
+    halves = [load_model(out / "5" / letter / "model").state_dict() for letter in "ab"]
+    mean = load_model(out / "5" / "average").state_dict()
+    assert all(torch.allclose(mean[key], (halves[0][key] + halves[1][key]) / 2) for key in mean if mean[key].is_floating_point())
+    made = load_model(out / "model")
     assert made.config.error_scale == module.ERROR_SCALE
     assert "confidence" in made.config.provenance
-    # Killed in the fourth stage and called again.
-    shutil.rmtree(tmp_path / "out" / "model")
-    shutil.rmtree(tmp_path / "out" / "4" / "model")
-    (tmp_path / "out" / "4" / "checkpoint-00000005.pt").unlink()
+    # Killed in the last stage and called again.
+    shutil.rmtree(out / "model")
+    shutil.rmtree(out / "5" / "b" / "model")
+    (out / "5" / "b" / "checkpoint-00000004.pt").unlink()
     done = command("--set", "checkpoint_every=1")
     assert done.exit_code == 0, done.output
-    again = load_model(tmp_path / "out" / "model").state_dict()
+    again = load_model(out / "model").state_dict()
     assert all(torch.equal(tensor, again[key]) for key, tensor in made.state_dict().items())
 
 
