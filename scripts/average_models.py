@@ -40,7 +40,7 @@ def average(networks: list[LapDepth]) -> dict[str, Tensor]:
 
 
 def main(
-    models: Annotated[list[Path], typer.Argument(help="Model folders, two or more.")],
+    models: Annotated[list[str], typer.Argument(help="Names or folders of models, two or more.")],
     output: Annotated[Path, typer.Option(help="Folder of the model to write.")],
 ) -> None:
     """Write the mean of the models."""
