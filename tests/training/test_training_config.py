@@ -144,6 +144,14 @@ def test_both_shipped_models_are_of_one_architecture():
     assert default.model_dump(exclude=own) == free.model_dump(exclude=own)
 
 
+def test_what_the_gpus_recipe_is_measured_on_can_be_left_out_as_its_file_says():
+    path = DEFAULT_TOML.with_name("default-gpu.toml")
+    head = re.search(r"# Held out:.*?\n# [A-Z]", path.read_text(encoding="utf-8"), re.DOTALL)[0]
+    config = load_train_config(path, re.findall(r"--set (\S+)", head))
+    left_out = [source for group in config.groups for source in group.sources if (source.fold, source.folds) == (2, 5)]
+    assert [source.manifest.parts[0] for source in left_out] == ["nyu_labeled_train", "kitti_stereo_2015", "kitti_more"]
+
+
 def test_what_the_default_is_measured_on_can_be_left_out_as_its_file_says():
     head = re.search(r"# Held out:.*?\n# [A-Z]", DEFAULT_TOML.read_text(encoding="utf-8"), re.DOTALL)[0]
     config = load_train_config(DEFAULT_TOML, re.findall(r"--set (\S+)", head))
@@ -160,7 +168,12 @@ def test_the_open_model_is_trained_on_nothing_that_forbids_commercial_use():
 
 @pytest.mark.parametrize(
     ("model", "first", "second"),
-    [("default", "default", "default-real"), ("default", "default-real", "default-sharp"), ("open", "open", "open-more")],
+    [
+        ("default", "default", "default-real"),
+        ("default", "default-real", "default-sharp"),
+        ("default", "default-gpu", "default-gpu-more"),
+        ("open", "open", "open-more"),
+    ],
 )
 def test_a_later_part_of_a_recipe_goes_on_with_the_model_of_the_one_before(model, first, second):
     path = DEFAULT_TOML.with_name(f"{second}.toml")
