@@ -554,6 +554,8 @@ def test_models_are_averaged(tmp_path):
     for key in changed:
         torch.testing.assert_close(mean[key], (one[key] + other[key]) / 2)
     assert load_model(tmp_path / "mean").config.provenance == {"steps": "0", "averaged_with_2": "steps=1"}
+    done = CliRunner().invoke(app, [str(tmp_path / "one"), "open", "--output", str(tmp_path / "no")])
+    assert "not of one architecture" in done.output  # so it was found by its name
     save_model(build("shallow"), tmp_path / "other")
     done = CliRunner().invoke(app, [str(tmp_path / "one"), str(tmp_path / "other"), "--output", str(tmp_path / "no")])
     assert done.exit_code == 1
