@@ -94,6 +94,7 @@ class Report:
         calibration_error: At the first of them; `None` for models without confidence.
         sky_pixels: Number of pixels of sky, at the first of them.
         near_sky_share: Share of them that is valid and nearer than 80 m; `None` without sky.
+        inner_near_sky_share: The same off the rim, as `lapdepth.evaluation.sky` defines it.
     """
 
     pictures: int
@@ -105,6 +106,7 @@ class Report:
     calibration_error: float | None
     sky_pixels: int
     near_sky_share: float | None
+    inner_near_sky_share: float | None
 
 
 def evaluate_roads(
@@ -163,6 +165,7 @@ def evaluate_roads(
         calibration_error=None if reliability is None else reliability.calibration_error,
         sky_pixels=0 if found is None else found.pixels,
         near_sky_share=None if found is None else found.near,
+        inner_near_sky_share=None if found is None else found.inner_near,
     )
 
 
@@ -191,7 +194,9 @@ def _print(report: Report) -> None:
     sure = report.calibration_error
     print("calibration error of the confidence " + ("none: the model has no confidence" if sure is None else f"{sure:.3f}"))
     share = "no sky" if report.near_sky_share is None else f"{100 * report.near_sky_share:.2f} %"
-    print(f"sky that is valid and nearer than 80 m: {share} of {report.sky_pixels} pixels")
+    inner = report.inner_near_sky_share
+    off_rim = "" if inner is None else f", {100 * inner:.2f} % off the rim"
+    print(f"sky that is valid and nearer than 80 m: {share} of {report.sky_pixels} pixels{off_rim}")
 
 
 def main(

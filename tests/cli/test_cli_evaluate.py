@@ -133,12 +133,14 @@ def test_sky_and_edges_are_told(run, engine, street):
         "pixels": 2 * 48 * 128,
         "near": 1,
         "before_median": 1,
+        "inner_pixels": 2 * 48 * 128,
+        "inner_near": 1,
     }
     assert data["boundary_f1"] == {"mean": 0, "low": 0, "high": 0, "pictures": 2}
     assert "  boundary F1 0.0000   95 % over scenes 0.0000 to 0.0000, 2 pictures" in out.splitlines()
     assert (
-        "  sky as the data tell it: 100.00 % nearer than 80 m, 100.00 % nearer than the median measured depth, "
-        "of 12,288 pixels of 2 pictures"
+        "  sky as the data tell it: 100.00 % nearer than 80 m (100.00 % off the rim), 100.00 % nearer than the median measured "
+        "depth, of 12,288 pixels of 2 pictures"
     ) in out.splitlines()
 
 

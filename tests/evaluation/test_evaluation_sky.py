@@ -22,12 +22,12 @@ def counted(predicted_m, truth_m, sky, by_looks=False):
 def test_near_far_and_left_out():
     # Sky at 5, 30, 80 and 200 m, and left out; the median of what was measured is 20 m.
     found = counted([5, 30, 80, 200, np.inf, 1, 1, 1], [0, 0, 0, 0, 0, 10, 20, 60], [1, 1, 1, 1, 1, 0, 0, 0]).result()
-    assert found == Sky(pictures=1, by_looks=0, pixels=5, near=2 / 5, before_median=1 / 5)
+    assert found == Sky(1, 0, pixels=5, near=2 / 5, before_median=1 / 5, inner_pixels=5, inner_near=2 / 5)
     assert found.source == "sky as the data tell it"
 
 
 def test_nothing_measured_is_nothing_to_be_before():
-    assert counted([5, 5], [0, 0], [1, 0]).result() == Sky(1, 0, 1, near=1.0, before_median=0.0)
+    assert counted([5, 5], [0, 0], [1, 0]).result() == Sky(1, 0, 1, near=1.0, before_median=0.0, inner_pixels=1, inner_near=1.0)
 
 
 def test_no_sky():
@@ -39,9 +39,41 @@ def test_every_pixel_counts_the_same_and_parts_add_up():
     one = counted([5, 5, 100, 1], [0, 0, 0, 9], [1, 1, 1, 0])
     one.merge(counted([100, 1], [0, 9], [1, 0], by_looks=True))
     found = one.result()
-    assert found == Sky(2, 1, 4, near=0.5, before_median=0.5)
+    assert found == Sky(2, 1, 4, near=0.5, before_median=0.5, inner_pixels=4, inner_near=0.5)
     assert found.source == "sky by its looks in 1 of 2 pictures, an estimate"
     assert counted([5, 5], [0, 9], [1, 0], by_looks=True).result().source == "sky by its looks, an estimate"
+
+
+def square_in_sky(near_px):
+    """Sky round a square of 40 pixels, near up to `near_px` from its sides. 1/200 of the picture's width is 2 pixels."""
+    sky = np.ones((200, 400), bool)
+    sky[80:120, 80:120] = False
+    predicted_m = np.full(sky.shape, 100, np.float32)
+    predicted_m[80 - near_px : 120 + near_px, 80:120] = predicted_m[80:120, 80 - near_px : 120 + near_px] = 10
+    counter = SkyCounter()
+    counter.add(predicted_m, np.where(sky, np.float32(0), np.float32(9)), sky, by_looks=False)
+    return counter.result()
+
+
+def test_near_sky_along_an_edge_is_the_rim_and_any_more_is_not():
+    found = square_in_sky(2)
+    pixels = 200 * 400 - 40 * 40
+    rim = 4 * 2 * 40 + 4  # along the sides, and one pixel at each corner, 1.4 away
+    assert (found.pixels, found.inner_pixels, found.inner_near) == (pixels, pixels - rim, 0)
+    assert found.near == 4 * 2 * 40 / pixels
+    assert square_in_sky(3).inner_near == 4 * 40 / (pixels - rim)
+
+
+def test_a_picture_of_sky_alone_has_no_rim_and_a_thin_strip_nothing_else():
+    counter = SkyCounter()
+    everywhere = np.ones((200, 400), bool)
+    counter.add(np.full((200, 400), 5, np.float32), np.zeros((200, 400), np.float32), everywhere, by_looks=False)
+    assert (counter.result().inner_pixels, counter.result().inner_near) == (200 * 400, 1)
+    strip = np.zeros((200, 400), bool)
+    strip[50:52] = True
+    counter = SkyCounter()
+    counter.add(np.full((200, 400), 5, np.float32), np.zeros((200, 400), np.float32), strip, by_looks=False)
+    assert (counter.result().near, counter.result().inner_pixels, counter.result().inner_near) == (1, 0, None)
 
 
 # --- within an evaluation

@@ -74,7 +74,7 @@ def test_the_truth_scores_full_marks(module, monkeypatch):
     assert report.boundary_f1.mean == 1
     assert report.calibration_error == pytest.approx(0, abs=1e-6)
     assert report.sky_pixels > 100
-    assert report.near_sky_share == 0
+    assert (report.near_sky_share, report.inner_near_sky_share) == (0, 0)
 
 
 def test_what_is_wrong_is_counted(module, monkeypatch):
@@ -96,6 +96,7 @@ def test_what_is_wrong_is_counted(module, monkeypatch):
     assert other.error.mean == pytest.approx(0, abs=1e-6)
     assert report.calibration_error == pytest.approx(1)
     assert report.near_sky_share == pytest.approx(0.5, abs=0.1)
+    assert report.inner_near_sky_share == pytest.approx(0.5, abs=0.1)
     assert 0 < report.boundary_f1.mean < 1
 
 

@@ -258,9 +258,10 @@ def _sky_and_edges(done: Evaluation, drawn: str) -> list[str]:
         span = f"95 % over {drawn} {edges.low:.4f} to {edges.high:.4f}"
         lines = [f"boundary F1 {edges.mean:.4f}   {span}, {edges.pictures} pictures"]
     if sky := done.sky:
+        rim = "no pixel is off the rim" if sky.inner_near is None else f"{100 * sky.inner_near:.2f} % off the rim"
         lines.append(
-            f"{sky.source}: {100 * sky.near:.2f} % nearer than {NEAR_M:g} m, {100 * sky.before_median:.2f} % nearer than the "
-            f"median measured depth, of {sky.pixels:,} pixels of {sky.pictures} pictures"
+            f"{sky.source}: {100 * sky.near:.2f} % nearer than {NEAR_M:g} m ({rim}), {100 * sky.before_median:.2f} % nearer than "
+            f"the median measured depth, of {sky.pixels:,} pixels of {sky.pictures} pictures"
         )
     return lines
 

@@ -15,7 +15,7 @@ from lapdepth.evaluation.evaluate import Evaluation
 from lapdepth.evaluation.gallery import Seen
 from lapdepth.evaluation.metrics import METRICS
 from lapdepth.evaluation.protocols import find_protocol
-from lapdepth.evaluation.sky import NEAR_M
+from lapdepth.evaluation.sky import NEAR_M, RIM
 from lapdepth.evaluation.tables import Scored, colour_key, differences_table, results_table
 from lapdepth.io.page import page
 
@@ -129,18 +129,20 @@ def _sky_and_edges(models: Named) -> str:
             span = f"<br><small>{edges.low:.3f}&ndash;{edges.high:.3f}</small>"
             cells = f"<td class=n>{edges.mean:.3f}{span}<td class=n>{edges.pictures}"
         if sky is None:
-            cells += "<td colspan=4 class=dim>not known where it is"
+            cells += "<td colspan=5 class=dim>not known where it is"
         else:
-            cells += f"<td class=n>{100 * sky.near:.2f} %<td class=n>{100 * sky.before_median:.2f} %"
+            inner = "none" if sky.inner_near is None else f"{100 * sky.inner_near:.2f} %"
+            cells += f"<td class=n>{100 * sky.near:.2f} %<td class=n>{inner}<td class=n>{100 * sky.before_median:.2f} %"
             cells += f"<td class=n>{sky.pixels:,} of {sky.pictures} pictures<td>{sky.source}"
         lines += f"<tr><td>{colour_key(i, len(models))}{html.escape(name)}{cells}</tr>"
     head = "<th>model<th class=n>boundary F1<th class=n>pictures<th class=n>sky "
-    head += f"nearer than {NEAR_M:g} m<th class=n>nearer than the median measured depth<th class=n>pixels of sky<th>what is sky"
+    head += f"nearer than {NEAR_M:g} m<th class=n>the same off the rim<th class=n>nearer than the median measured depth"
+    head += "<th class=n>pixels of sky<th>what is sky"
     return (
         f"<h2>Edges and sky</h2><div class=wide><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
         "<p class=dim>Boundary F1: how many steps of depth between neighbouring pixels are found at their very place, 1 is all, "
         f"over pictures whose depth is known at {100 * DENSE:.0f} % of the pixels or more. Sky: share of its pixels, less is "
-        "better.</p>"
+        f"better; off the rim, of those farther than 1/{1 / RIM:.0f} of the picture's width from what is no sky.</p>"
     )
 
 

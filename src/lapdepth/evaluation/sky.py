@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +22,9 @@ from lapdepth.evaluation.protocols import BoolArray, Protocol
 
 NEAR_M = 80.0
 """What sky must not be nearer than: the farthest that driving sets measure. One for all caps, so that they can be compared."""
+
+RIM = 1 / 200
+"""Of a picture's width, how far sky is from what is no sky for it not to be the rim: three pixels in one of 640."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,9 @@ class Sky:
         near: Share of them that is valid and predicted nearer than `NEAR_M`.
         before_median: Share that is valid and predicted nearer than the median measured depth of its picture: sky that stands
             before half of what was measured, which on roads is mostly the road.
+        inner_pixels: How many of them are farther than `RIM` from what is no sky.
+        inner_near: Share of those that is valid and predicted nearer than `NEAR_M`: what is left of `near` without the rim, where
+            an edge of depth is smeared; `None` where there are none.
     """
 
     pictures: int
@@ -41,6 +48,8 @@ class Sky:
     pixels: int
     near: float
     before_median: float
+    inner_pixels: int
+    inner_near: float | None
 
     @property
     def source(self) -> str:
@@ -55,7 +64,7 @@ class SkyCounter:
     """Adds up pictures."""
 
     def __init__(self) -> None:
-        self._sums: npt.NDArray[np.int64] = np.zeros(5, np.int64)
+        self._sums: npt.NDArray[np.int64] = np.zeros(7, np.int64)
 
     def add(self, predicted_m: FloatArray, truth_m: FloatArray, sky: BoolArray, by_looks: bool) -> None:
         """Count one picture.
@@ -71,7 +80,9 @@ class SkyCounter:
         measured_m = truth_m[truth_m > 0]
         median_m = np.median(measured_m) if measured_m.size else 0
         found_m = predicted_m[sky]
-        self._sums += np.array([1, by_looks, found_m.size, (found_m < NEAR_M).sum(), (found_m < median_m).sum()], np.int64)
+        inner_m = predicted_m[_without_rim(sky)]
+        near = [(found_m < NEAR_M).sum(), (found_m < median_m).sum(), inner_m.size, (inner_m < NEAR_M).sum()]
+        self._sums += np.array([1, by_looks, found_m.size, *near], np.int64)
 
     def merge(self, other: SkyCounter) -> None:
         """Add what another counted."""
@@ -79,8 +90,18 @@ class SkyCounter:
 
     def result(self) -> Sky | None:
         """What was counted; `None` where no sky was."""
-        pictures, by_looks, pixels, near, before = self._sums.tolist()
-        return Sky(pictures, by_looks, pixels, near / pixels, before / pixels) if pixels else None
+        pictures, by_looks, pixels, near, before, inner, inner_near = self._sums.tolist()
+        if not pixels:
+            return None
+        return Sky(pictures, by_looks, pixels, near / pixels, before / pixels, inner, inner_near / inner if inner else None)
+
+
+def _without_rim(sky: BoolArray) -> BoolArray:
+    """(H, W): sky that is farther than `RIM` from what is no sky. The picture's border is no edge."""
+    if sky.all():
+        return sky
+    inside_px = cv2.distanceTransform(sky.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(inside_px > RIM * sky.shape[1], np.bool_)
 
 
 def sky_of(sample: Sample, protocol: Protocol) -> BoolArray | None:
