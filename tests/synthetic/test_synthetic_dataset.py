@@ -80,7 +80,7 @@ def test_training_knows_the_sky_and_guesses_nothing(roads):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"maker": "moon"}, "expected one of road, drive, open, room"),
+        ({"maker": "moon"}, "expected one of road, drive, motorway, open, room"),
         ({"count": 0}, "at least 1"),
         ({"views": 0}, "at least 1"),
         ({"size": (4, 64)}, "8 to 8192"),

@@ -10,6 +10,7 @@ pytest.importorskip("torch", reason="the renderer needs the torch extra")
 from lapdepth.synthetic.drives import drive_scene
 from lapdepth.synthetic.fields import NEAR_M, open_scene
 from lapdepth.synthetic.motion import place_at, road_place
+from lapdepth.synthetic.motorways import motorway_scene
 from lapdepth.synthetic.render import render_depth
 from lapdepth.synthetic.roads import road_scene
 from lapdepth.synthetic.scene import Camera, Junction, Motion, Road, Scene, Thing
@@ -26,6 +27,7 @@ def drives():
 def test_a_seed_is_a_scene():
     assert drive_scene(3) == drive_scene(3) != drive_scene(4)
     assert open_scene(3) == open_scene(3) != open_scene(4)
+    assert motorway_scene(3) == motorway_scene(3) != motorway_scene(4)
 
 
 def test_a_drive_is_the_road_of_its_seed_and_more(drives):
@@ -53,6 +55,32 @@ def test_nothing_stands_on_a_side_road(drives):
                         assert math.hypot(own_x - x, own_z - z) > junction.width_m / 2
                         seen += 1
     assert seen > 1000
+
+
+def test_on_a_motorway_somebody_drives_ahead_and_nothing_stands_in_the_way():
+    lanes = set()
+    for scene in map(motorway_scene, SEEDS):
+        road, own = scene.road, scene.camera.motion
+        lanes.add((road.lanes_left, road.lanes_right))
+        low, high = road.edges_m
+        assert 0 < own.x_m < road.lane_width_m * road.lanes_right
+        ahead = [
+            thing.motion.z_m
+            for thing in scene.objects
+            if thing.motion.moves and abs(thing.motion.x_m - own.x_m) < 0.61 and not thing.motion.yaw_deg
+        ]
+        assert 8 <= min(ahead) <= 70
+        for thing in scene.objects:
+            if thing.motion.moves:
+                assert low < thing.motion.x_m < high
+                assert (thing.motion.yaw_deg == 180) == (thing.motion.x_m < 0)  # the left lanes come towards
+            elif thing.kind not in ("gantry", "bridge"):
+                half = thing.size_m[0] / 2 if thing.size_m else 0.5
+                assert not low < thing.motion.x_m + half * math.copysign(1, -thing.motion.x_m) < high
+    assert {left for left, _ in lanes} == {0, 1, 2}
+    assert max(right for _, right in lanes) == 4
+    kinds = {thing.kind for seed in SEEDS for thing in motorway_scene(seed).objects}
+    assert kinds == {"car", "van", "truck", "motorcycle", "rail", "tree", "bush", "pole", "house", "gantry", "bridge"}
 
 
 def test_a_side_road_lies_on_the_plane_and_lets_the_pavement_down():

@@ -20,7 +20,7 @@ def render(
     context: typer.Context,
     scene: Annotated[
         str,
-        typer.Argument(metavar="SCENE", help="A TOML file, or KIND:SEED; with --count KIND; of road, drive, open, room."),
+        typer.Argument(metavar="SCENE", help="A TOML file or KIND:SEED, with --count KIND: road, drive, motorway, open, room."),
     ],
     output: Annotated[Path, typer.Option(help="Folder for pictures, depth and manifest.csv; made if missing.")],
     frames: Annotated[int | None, typer.Option(help="Only so many pictures of the scene's, from time 0 on.")] = None,

@@ -10,6 +10,7 @@ from lapdepth.config import apply_override, check_settings
 from lapdepth.errors import ConfigError
 from lapdepth.synthetic.drives import drive_scene
 from lapdepth.synthetic.fields import open_scene
+from lapdepth.synthetic.motorways import motorway_scene
 from lapdepth.synthetic.roads import road_scene
 from lapdepth.synthetic.rooms import room_scene
 from lapdepth.synthetic.scene import Camera, Scene, load_scene
@@ -17,6 +18,7 @@ from lapdepth.synthetic.scene import Camera, Scene, load_scene
 MAKERS: dict[str, Callable[[int, Camera | None], Scene]] = {
     "road": road_scene,
     "drive": drive_scene,
+    "motorway": motorway_scene,
     "open": open_scene,
     "room": room_scene,
 }

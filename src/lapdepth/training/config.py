@@ -43,7 +43,7 @@ class SourceSettings(Settings):
     """
 
     manifest: Path | None = None
-    scene: Literal["room", "road", "drive", "open"] | None = None
+    scene: Literal["room", "road", "drive", "motorway", "open"] | None = None
     count: Count | None = None
     size: tuple[Side, Side] | None = None
     focal_px: tuple[Positive, Positive] | None = None
