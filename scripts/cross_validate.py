@@ -4,7 +4,7 @@ Every picture is scored by a model that never saw its scene. Each manifest named
 blocks of scenes; run `k` leaves out the `k`-th block of all of them, from every group. Where a group comes in late, the part of
 the run before it is the same for all blocks: give a checkpoint from before with ``--shared``, and each run starts there.
 
-    python scripts/cross_validate.py configs/default-real.toml --folds 5 --output runs/folds --set start_from=open \
+    python scripts/cross_validate.py configs/default.toml --folds 5 --output runs/folds \
         --hold-out nyu_labeled_train/manifest.csv=nyu-eigen --hold-out kitti_stereo_2015/manifest.csv=kitti-garg
 
 Run it again to go on after an interruption. Writes report.json in the output folder.

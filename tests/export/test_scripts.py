@@ -2,8 +2,8 @@
 
 import importlib.util
 import json
+import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -403,20 +403,20 @@ HELD_OUT_SETS = {(0, 0): "nyu_labeled_train", (1, 0): "kitti_stereo_2015", (1, 1
 @pytest.fixture
 def train_default(tmp_path, monkeypatch):
     """The script, and a command that trains its stages with the tiny run in place of the recipes, 250 steps a file."""
-    monkeypatch.syspath_prepend(SCRIPTS)  # dataclasses look for their module among those imported
+    monkeypatch.syspath_prepend(SCRIPTS)
     module = importlib.import_module("train_default")
     source = {"manifest": "manifest.csv"}
     groups = [
         {"name": name, "crop": [64, 96], "batch": 1, "sources": sources, "augment": {"composite": 0.5}}
-        for name, sources in (("rooms", [source]), ("roads", [source, source]))
+        for name, sources in (("rooms", [source]), ("roads", [source, source]), ("drawn roads", [source]))
     ]
     recipe = write_run(tmp_path, steps=250, groups=groups).read_text()
-    for name in ("default-real", "default-sharp", "confidence"):
-        (tmp_path / f"{name}.toml").write_text(recipe)
+    for name in ("rendered_roads", "rendered_drives"):  # all but the last stage name them in place of the file's
+        (tmp_path / "data" / name).symlink_to(tmp_path / "data")
     save_model(build_network(make_run(tmp_path).model), tmp_path / "open")
-    first, *rest = module.STAGES
-    small = tuple(replace(run, changes=(f"start_from={tmp_path / 'open'}", *run.changes[1:])) for run in first)
-    monkeypatch.setattr(module, "STAGES", (small, *rest))
+    start = f"start_from = {json.dumps(str(tmp_path / 'open'))}\n"
+    for name, head in (("default", start), ("default-more", ""), ("confidence", "")):
+        (tmp_path / f"{name}.toml").write_text(head + recipe)
     app = typer.Typer()
     app.command()(module.main)
 
@@ -431,30 +431,39 @@ def train_default(tmp_path, monkeypatch):
 def test_the_default_model_is_made_in_the_stages_of_its_card(monkeypatch):
     monkeypatch.syspath_prepend(SCRIPTS)
     module = importlib.import_module("train_default")
-    start, card = Path("default"), (DEFAULT_TOML.parents[1] / "src/lapdepth/weights/default/MODEL_CARD.md").read_text()
-    trainings = [run for stage in (*module.STAGES, (module.CONFIDENCE,)) for run in stage]
+    shipped = load_model("default").config
+    card = (DEFAULT_TOML.parents[1] / "src/lapdepth/weights/default/MODEL_CARD.md").read_text()
     for held_out in (False, True):
-        runs = [
-            load_train_config(module.CONFIGS / run.config, module.settings(run, start, ["workers=0"], held_out, 1.0))
-            for run in trainings
-        ]
-        assert [run.steps for run in runs] == [600, 400, 800, 1500, 1450, 360, 360, 125]
-        assert [run.seed for run in runs[:-1]] == [2, 2, 5, 6, 7, 8, 9]
-        assert [run.optimizer.lr for run in runs[:-1]] == [8e-4, 4e-4, 4e-4, 6e-4, 6e-4, 3e-4, 3e-4]
-        assert [run.groups[0].augment.composite for run in runs] == [0, 0, 0.6, 0.7, 0.7, 0.7, 0.7, 0]
-        assert [run.groups[1].augment.strip for run in runs] == [0, 0, 0, 0.4, 0.4, 0.4, 0.4, 0]
-        assert [run.groups[1].augment.scale[1] for run in runs[2:-1]] == [1.6, 1.6, 1.9, 1.6, 1.9]
-        kept_out = [*([held_out] * 5), False, False, True]
+        begun = load_train_config(
+            module.CONFIGS / module.STAGES[0].config, module.settings(module.STAGES[0], None, [], held_out, 1.0)
+        )
+        assert begun.start_from == "open"
+        runs = [begun]
+        for run in (*module.STAGES[1:], module.CONFIDENCE):
+            changes = module.settings(run, Path("default"), ["workers=0"], held_out, 1.0)
+            runs.append(load_train_config(module.CONFIGS / run.config, changes))
+        assert [run.start_from for run in runs[1:]] == ["default"] * 6
+        assert [run.workers for run in runs] == [2, *[0] * 6]
+        patchwork = [(run.groups[1].augment.strip, run.groups[2].augment.composite) for run in runs[:-1]]
+        assert patchwork == [(0.4, 0.3)] * 2 + [(0, 0)] * 4
+        losses = [(run.loss.si, run.loss.l1, run.loss.variance_focus) for run in runs[:-1]]
+        assert losses == [(1, 0, 0.85)] * 3 + [(0.5, 0.5, 0.5)] * 3
+        batches = [tuple(group.batch for group in run.groups) for run in runs[:-1]]
+        assert batches == [(16, 8, 8), (6, 2, 2), (6, 2, 3), (6, 2, 3), (6, 3, 3), (6, 3, 4)]
+        drawn = [[source.manifest.parts[0] for source in run.groups[2].sources] for run in runs[:-1]]
+        roads = ["rendered_roads", "rendered_drives"]
+        assert drawn == [*[roads] * 5, [*roads, "rendered_motorways"]]
+        assert [run.steps for run in runs] == [1010, 1100, 850, 900, 850, 800, 125]
+        assert [run.seed for run in runs[:-1]] == [1, 2, 3, 5, 6, 7]
+        for run, made in zip(module.STAGES, runs, strict=False):
+            assert re.search(rf"\| `configs/{run.config}`.*\| {made.steps:,} \|", card)
+            assert all(f"--set {change}" in card for change in run.changes)
         for place in ((0, 0), (1, 0), (1, 1)):
             sources = [run.groups[place[0]].sources[place[1]] for run in runs]
             assert {source.manifest.parts[0] for source in sources} == {HELD_OUT_SETS[place]}
-            assert [(source.fold, source.folds) == (2, 5) for source in sources] == kept_out
-        assert {run.workers for run in runs} == {0}
-        assert {run.model.licence for run in runs} == {load_model("default").config.licence}
-    for run in trainings[:3]:
-        for change in run.changes:
-            assert f"--set {change}" in card
-    assert load_model("default").config.error_scale == module.ERROR_SCALE
+            assert [(source.fold, source.folds) == (2, 5) for source in sources] == [*[held_out] * 6, True]
+        assert {run.model.licence for run in runs} == {shipped.licence}
+    assert shipped.error_scale == module.ERROR_SCALE
 
 
 @pytest.mark.slow
@@ -463,25 +472,20 @@ def test_the_stages_of_the_default_model_follow_each_other(train_default, tmp_pa
     done = command("--set", "checkpoint_every=1")
     assert done.exit_code == 0, done.output
     out = tmp_path / "out"
-    runs = {name: json.loads((out / name / "config.json").read_text()) for name in ("1", "2", "3", "4/a", "4/b", "5/a", "5/b")}
-    assert [run["steps"] for run in runs.values()] == [6, 4, 8, 2, 14, 4, 4]
-    assert [run["start_from"] for run in runs.values()] == [
-        str(path)
-        for path in (
-            *(tmp_path / "open", out / "1" / "model", out / "2" / "model"),
-            *(out / "3" / "model", out / "3" / "model", out / "4" / "average", out / "4" / "average"),
-        )
-    ]
-    halves = [load_model(out / "5" / letter / "model").state_dict() for letter in "ab"]
-    mean = load_model(out / "5" / "average").state_dict()
-    assert all(torch.allclose(mean[key], (halves[0][key] + halves[1][key]) / 2) for key in mean if mean[key].is_floating_point())
+    runs = {name: json.loads((out / name / "config.json").read_text()) for name in "123456"}
+    assert [run["steps"] for run in runs.values()] == [2, 11, 8, 9, 8, 2]
+    starts = tmp_path / "open", out / "1" / "model", *(out / name / "mean" for name in "2345")
+    assert [run["start_from"] for run in runs.values()] == [str(start) for start in starts]
+    ends = [load_model(out / part).state_dict() for part in ("5/mean", "6/model")]
+    mean = load_model(out / "6" / "mean").state_dict()
+    assert all(torch.allclose(mean[key], (ends[0][key] + ends[1][key]) / 2) for key in mean if mean[key].is_floating_point())
     made = load_model(out / "model")
     assert made.config.error_scale == module.ERROR_SCALE
     assert "confidence" in made.config.provenance
     # Killed in the last stage and called again.
     shutil.rmtree(out / "model")
-    shutil.rmtree(out / "5" / "b" / "model")
-    (out / "5" / "b" / "checkpoint-00000004.pt").unlink()
+    shutil.rmtree(out / "6" / "model")
+    (out / "6" / "checkpoint-00000002.pt").unlink()
     done = command("--set", "checkpoint_every=1")
     assert done.exit_code == 0, done.output
     again = load_model(out / "model").state_dict()

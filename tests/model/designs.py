@@ -14,6 +14,8 @@ from lapdepth.model.blocks import PreConv, PreUp
 from lapdepth.model.network import LapDepth, build_network
 
 DEFAULT_TOML = Path(__file__).parents[2] / "configs" / "default.toml"
+OPEN_TOML = DEFAULT_TOML.with_name("open.toml")
+"""Has the architecture of both shipped models, where the default starts from the other."""
 SMALL = {
     "encoder": "mobilenetv2_100",
     "decoder": DecoderConfig(widths=(16, 12, 8, 8, 6), heads=((8,), (), (), (), ()), aspp_width=8, dilations=(1, 2)),
@@ -43,7 +45,7 @@ DESIGNS = {
     "densenet161": {"encoder": "densenet161"},
     "small": SMALL,
     "shallow": SHALLOW,
-    "default": tomllib.loads(DEFAULT_TOML.read_text(encoding="utf-8"))["model"],
+    "default": tomllib.loads(OPEN_TOML.read_text(encoding="utf-8"))["model"],
 }
 SLOW = {"densenet161"}
 

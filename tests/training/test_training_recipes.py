@@ -21,7 +21,7 @@ from model.designs import SMALL  # noqa: E402
 from training.runs import logged  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-HELD_OUT = ("groups.0.sources.0.fold=2", "groups.0.sources.0.folds=5", "groups.1.sources.0.split=train")
+HELD_OUT = [f"groups.{at}.{key}" for at in ("0.sources.0", "1.sources.0", "1.sources.1") for key in ("fold=2", "folds=5")]
 RECIPES = ["kitti", "nyu", "kitti-modern", "nyu-modern"]
 LISTS = {
     "kitti_eigen_train": {"2011_09_26_drive_0001_sync": [5, 6]},
@@ -77,7 +77,7 @@ def test_steps_of_the_large_network_on_rooms_and_roads(tmp_path):
         "resnext101", f"data_root={tmp_path}", f"output={tmp_path / 'run'}", "encoder_weights=none", "steps=2", "workers=0"
     )
     default = load("default", *HELD_OUT)
-    for group, own in zip(default.groups, config.groups, strict=True):
+    for group, own in zip(default.groups[:2], config.groups, strict=True):
         parts = {source.manifest: (source.fold, source.folds, source.split) for source in group.sources}
         assert all(parts[source.manifest] == (source.fold, source.folds, source.split) for source in own.sources)
     with torch.device("meta"):
