@@ -5,8 +5,8 @@
 
 DATA is as the head of configs/default.toml says. The first stage starts from `open`, which is in the package; configs/open.toml
 and open-more.toml make it. Each of the others leaves the mean of the weights that it began with and of those that it came to,
-which is better than either on pictures that neither saw (Wortsman et al. 2022, arXiv 2109.01903). Killed at any moment and called
-again with the same options, it goes on where it was; only means and the confidence, minutes, are begun anew.
+which was in most cases better than either on pictures that neither saw (Wortsman et al. 2022, arXiv 2109.01903). Killed at any
+moment and called again with the same options, it goes on where it was; only means and the confidence, minutes, are begun anew.
 
 Every stage learns from everything. With `--held-out` they keep away from what the card measures, and OUT/6/mean is then the
 network to measure. The confidence is in both cases taught as configs/confidence.toml says, without a fifth of NYU and of KITTI,

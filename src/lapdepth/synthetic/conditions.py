@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lapdepth.synthetic.scene import Lens, Light
+from lapdepth.synthetic.scene import Camera, Lens, Light
 
 
 def within(rng: np.random.Generator, low: float, high: float) -> float:
@@ -25,6 +25,16 @@ def weather(rng: np.random.Generator) -> Light:
         "night": {"night": True, "headlights": True, "clouds": 0.0},
     }[str(kind)]
     return Light.model_validate({**sun, **more})
+
+
+def dashcam(rng: np.random.Generator) -> Camera:
+    """Focal length, height and angles of a camera behind a windscreen."""
+    return Camera(
+        focal_px=within(rng, 330, 420),
+        height_m=within(rng, 1.2, 1.8),
+        pitch_deg=within(rng, -1, 4),
+        roll_deg=within(rng, -1, 1),
+    )
 
 
 def any_lens(rng: np.random.Generator) -> Lens:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lapdepth.synthetic.conditions import any_lens, weather, within
+from lapdepth.synthetic.conditions import any_lens, dashcam, weather, within
 from lapdepth.synthetic.roads import MEADOWS
 from lapdepth.synthetic.scene import Arc, Camera, Ground, Kind, Motion, Road, Scene, Thing, Wave
 
@@ -46,12 +46,7 @@ def motorway_scene(seed: int, camera: Camera | None = None) -> Scene:
         speed_mps=speed,
     )
     if camera is None:
-        camera = Camera(
-            focal_px=within(rng, 330, 420),
-            height_m=within(rng, 1.2, 1.8),
-            pitch_deg=within(rng, -1, 4),
-            roll_deg=within(rng, -1, 1),
-        )
+        camera = dashcam(rng)
     waves: tuple[Wave, ...] = ()
     if rng.random() < 0.5:
         length = within(rng, 250, 600)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from lapdepth.synthetic.conditions import any_lens, weather, within
+from lapdepth.synthetic.conditions import any_lens, dashcam, weather, within
 from lapdepth.synthetic.scene import (
     Arc,
     Camera,
@@ -55,12 +55,7 @@ def road_scene(seed: int, camera: Camera | None = None) -> Scene:
     lane = road.lane_width_m * (0.5 + int(rng.integers(road.lanes_right)))
     motion = Motion(on="road", x_m=lane + within(rng, -0.2, 0.2), yaw_deg=within(rng, -1, 1), speed_mps=speed)
     if camera is None:
-        camera = Camera(
-            focal_px=within(rng, 330, 420),
-            height_m=within(rng, 1.2, 1.8),
-            pitch_deg=within(rng, -1, 4),
-            roll_deg=within(rng, -1, 1),
-        )
+        camera = dashcam(rng)
     surface: Surface = "paving" if place == "town" else "grass"
     colour = (0.50, 0.48, 0.45) if place == "town" else MEADOWS[int(rng.integers(len(MEADOWS)))]
     objects = [*_traffic(rng, road, lane, speed), *_parked(rng, road, place), *_people(rng, road, place)]
