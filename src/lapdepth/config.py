@@ -83,6 +83,8 @@ class ModelConfig(Settings):
         focal_px: Focal length in pixels of the training pictures at the working size. `None`: unknown, so that metres do not
             follow the camera.
         fov_deg: Field of view in degrees assumed along the longer side of a picture that tells nothing of its camera.
+        sharpen_edges: Whether a prediction's smeared edges are made steps (`lapdepth.inference.sharpening`). The network's own
+            output, and that of an export, is as it was.
         error_scale: Factor on the predicted scale of the error, measured on pictures of scenes not trained on: a network knows
             its errors from pictures that it has seen, where they are smaller.
         image_mean: Mean of RGB in [0, 1] that the encoder was trained with.
@@ -107,6 +109,7 @@ class ModelConfig(Settings):
     working_size: tuple[Annotated[int, Field(ge=32, le=8192)], Annotated[int, Field(ge=32, le=8192)]]
     focal_px: Positive | None = None
     fov_deg: Annotated[float, Field(ge=1, le=179)] = 60.0
+    sharpen_edges: bool = False
     error_scale: Positive = 1.0
     image_mean: tuple[Finite, Finite, Finite] = (0.485, 0.456, 0.406)
     image_std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)

@@ -3,7 +3,9 @@
     io.images.read_image      file               -> (H, W, 3) uint8 RGB
     imaging.fit               (H, W, 3) uint8    -> (1, 3, H', W') float32 in [0, 1], with what the focal length was scaled by
     engine(image)             (1, 3, H', W')     -> (1, 1, H', W') metres at the training focal length
-    Fitted.restore            (H', W')           -> (H, W), times focal length / training focal length
+    Fitted.restore            (H', W')           -> (H, W)
+    sharpen_edges             (H, W)             -> (H, W), where the model asks for it
+    x focal length / training focal length
 
 Legend: H, W height and width of the picture; H', W' of the network's input.
 """
@@ -26,6 +28,7 @@ from lapdepth.imaging import ByteArray, Fitted, check_rgb, fit
 from lapdepth.inference import confidence
 from lapdepth.inference.engine import Engine, EngineName, open_engine
 from lapdepth.inference.result import DepthResult, SkyAs
+from lapdepth.inference.sharpening import sharpen_edges
 from lapdepth.io.images import Picture, from_pil, read_image
 
 if TYPE_CHECKING:
@@ -149,6 +152,8 @@ class DepthPredictor:
             if sureness is None:
                 sureness = confidence.from_flip(depth_m, other_m, self.config.error_scale)
             depth_m = np.float32(0.5) * (depth_m + other_m)
+        if self.config.sharpen_edges:
+            depth_m = sharpen_edges(depth_m, 1 / fitted.scale)
         # A camera with twice the focal length sees a thing at twice the depth as the training camera saw it.
         ratio = 1.0 if self.config.focal_px is None else camera.focal_px * fitted.scale / self.config.focal_px
         range_m = _range(self.config, ratio)
