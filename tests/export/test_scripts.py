@@ -411,7 +411,7 @@ def train_default(tmp_path, monkeypatch):
         for name, sources in (("rooms", [source]), ("roads", [source, source]), ("drawn roads", [source]))
     ]
     recipe = write_run(tmp_path, steps=250, groups=groups).read_text()
-    for name in ("rendered_roads", "rendered_drives"):  # all but the last stage name them in place of the file's
+    for name in ("rendered_roads", "rendered_drives"):  # all but the last two stages name them in place of the file's
         (tmp_path / "data" / name).symlink_to(tmp_path / "data")
     save_model(build_network(make_run(tmp_path).model), tmp_path / "open")
     start = f"start_from = {json.dumps(str(tmp_path / 'open'))}\n"
@@ -442,28 +442,29 @@ def test_the_default_model_is_made_in_the_stages_of_its_card(monkeypatch):
         for run in (*module.STAGES[1:], module.CONFIDENCE):
             changes = module.settings(run, Path("default"), ["workers=0"], held_out, 1.0)
             runs.append(load_train_config(module.CONFIGS / run.config, changes))
-        assert [run.start_from for run in runs[1:]] == ["default"] * 6
-        assert [run.workers for run in runs] == [2, *[0] * 6]
+        assert [run.start_from for run in runs[1:]] == ["default"] * 7
+        assert [run.workers for run in runs] == [2, *[0] * 7]
         patchwork = [(run.groups[1].augment.strip, run.groups[2].augment.composite) for run in runs[:-1]]
-        assert patchwork == [(0.4, 0.3)] * 2 + [(0, 0)] * 4
+        assert patchwork == [(0.4, 0.3)] * 2 + [(0, 0)] * 5
         losses = [(run.loss.si, run.loss.l1, run.loss.variance_focus) for run in runs[:-1]]
-        assert losses == [(1, 0, 0.85)] * 3 + [(0.5, 0.5, 0.5)] * 3
+        assert losses == [(1, 0, 0.85)] * 3 + [(0.5, 0.5, 0.5)] * 4
         batches = [tuple(group.batch for group in run.groups) for run in runs[:-1]]
-        assert batches == [(16, 8, 8), (6, 2, 2), (6, 2, 3), (6, 2, 3), (6, 3, 3), (6, 3, 4)]
+        assert batches == [(16, 8, 8), (6, 2, 2), (6, 2, 3), (6, 2, 3), (6, 3, 3), (6, 3, 4), (4, 3, 4)]
+        assert [run.groups[0].crop for run in runs[:-1]] == [*[(288, 384)] * 6, (384, 512)]
         drawn = [[source.manifest.parts[0] for source in run.groups[2].sources] for run in runs[:-1]]
         roads = ["rendered_roads", "rendered_drives"]
-        assert drawn == [*[roads] * 5, [*roads, "rendered_motorways"]]
-        assert [run.steps for run in runs] == [1010, 1100, 850, 900, 850, 800, 125]
-        assert [run.seed for run in runs[:-1]] == [1, 2, 3, 5, 6, 7]
+        assert drawn == [*[roads] * 5, *[[*roads, "rendered_motorways"]] * 2]
+        assert [run.steps for run in runs] == [1010, 1100, 850, 900, 850, 800, 800, 125]
+        assert [run.seed for run in runs[:-1]] == [1, 2, 3, 5, 6, 7, 8]
         for run, made in zip(module.STAGES, runs, strict=False):
             assert re.search(rf"\| `configs/{run.config}`.*\| {made.steps:,} \|", card)
             assert all(f"--set {change}" in card for change in run.changes)
         for place in ((0, 0), (1, 0), (1, 1)):
             sources = [run.groups[place[0]].sources[place[1]] for run in runs]
             assert {source.manifest.parts[0] for source in sources} == {HELD_OUT_SETS[place]}
-            assert [(source.fold, source.folds) == (2, 5) for source in sources] == [*[held_out] * 6, True]
+            assert [(source.fold, source.folds) == (2, 5) for source in sources] == [*[held_out] * 7, True]
         assert {run.model.licence for run in runs} == {shipped.licence}
-    assert shipped.error_scale == module.ERROR_SCALE
+    assert (shipped.error_scale, shipped.sharpen_edges) == (module.ERROR_SCALE, True)
 
 
 @pytest.mark.slow
@@ -472,20 +473,20 @@ def test_the_stages_of_the_default_model_follow_each_other(train_default, tmp_pa
     done = command("--set", "checkpoint_every=1")
     assert done.exit_code == 0, done.output
     out = tmp_path / "out"
-    runs = {name: json.loads((out / name / "config.json").read_text()) for name in "123456"}
-    assert [run["steps"] for run in runs.values()] == [2, 11, 8, 9, 8, 2]
-    starts = tmp_path / "open", out / "1" / "model", *(out / name / "mean" for name in "2345")
+    runs = {name: json.loads((out / name / "config.json").read_text()) for name in "1234567"}
+    assert [run["steps"] for run in runs.values()] == [2, 11, 8, 9, 8, 2, 2]
+    starts = tmp_path / "open", out / "1" / "model", *(out / name / "mean" for name in "23456")
     assert [run["start_from"] for run in runs.values()] == [str(start) for start in starts]
-    ends = [load_model(out / part).state_dict() for part in ("5/mean", "6/model")]
-    mean = load_model(out / "6" / "mean").state_dict()
+    ends = [load_model(out / part).state_dict() for part in ("6/mean", "7/model")]
+    mean = load_model(out / "7" / "mean").state_dict()
     assert all(torch.allclose(mean[key], (ends[0][key] + ends[1][key]) / 2) for key in mean if mean[key].is_floating_point())
     made = load_model(out / "model")
     assert made.config.error_scale == module.ERROR_SCALE
     assert "confidence" in made.config.provenance
     # Killed in the last stage and called again.
     shutil.rmtree(out / "model")
-    shutil.rmtree(out / "6" / "model")
-    (out / "6" / "checkpoint-00000002.pt").unlink()
+    shutil.rmtree(out / "7" / "model")
+    (out / "7" / "checkpoint-00000002.pt").unlink()
     done = command("--set", "checkpoint_every=1")
     assert done.exit_code == 0, done.output
     again = load_model(out / "model").state_dict()
