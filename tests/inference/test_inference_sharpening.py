@@ -6,7 +6,7 @@ import pytest
 
 from inference.fake_engine import FakeEngine, noise
 from lapdepth.inference.predictor import DepthPredictor
-from lapdepth.inference.sharpening import LEAST_STEP, sharpen_edges
+from lapdepth.inference.sharpening import EDGE, sharpen_edges
 
 
 def step(near_m, far_m, width=40, at=20):
@@ -58,13 +58,21 @@ def test_slanted_planes_stay(enlarged):
         depth_m = 1 / nearness
         inner = np.s_[8:-8, 8:-8]  # at the border a neighbourhood has one side only
         nearest, farthest = (change(nearness, np.ones((5, 5)))[inner] for change in (cv2.dilate, cv2.erode))
-        assert (nearest > (1 + LEAST_STEP) * farthest).any()
+        assert (nearest > (1 + EDGE[1]) * farthest).any()
         np.testing.assert_allclose(sharpen_edges(depth_m, enlarged)[inner], depth_m[inner], rtol=1e-5)
 
 
 def test_small_steps_are_left_as_they_are():
-    depth_m = smeared(step(2.0, 2.0 * (1 + 0.9 * LEAST_STEP)), 1.0)
+    depth_m = smeared(step(2.0, 2.0 * (1 + 0.9 * EDGE[0])), 1.0)
     np.testing.assert_array_equal(sharpen_edges(depth_m, 1.0), depth_m)
+
+
+@pytest.mark.parametrize("ratio", np.linspace(1.05, 1.2, 16))
+def test_a_last_digit_more_or_less_is_not_a_step_more_or_less(ratio):
+    """Around the size from which on there is an edge, too."""
+    depth_m = smeared(step(2.0, 2.0 * ratio), 1.0)
+    other_m = depth_m * (1 + np.float32(1e-5) * np.random.default_rng(0).uniform(-1, 1, depth_m.shape).astype(np.float32))
+    np.testing.assert_allclose(sharpen_edges(other_m, 1.0), sharpen_edges(depth_m, 1.0), rtol=1e-4)
 
 
 @pytest.mark.parametrize("enlarged", [0.1, 1.0, 2.6, 30.0])

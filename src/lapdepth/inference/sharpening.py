@@ -18,8 +18,9 @@ from lapdepth.camera import FloatArray
 
 REACH = 2.0
 """Radius of the neighbourhood in pixels of the network's map."""
-LEAST_STEP = 0.1
-"""Farthest over nearest depth of a neighbourhood, less 1, from which on there is an edge."""
+EDGE = (0.08, 0.12)
+"""Farthest over nearest depth of a neighbourhood, less 1: up to the first there is no edge, from the second on there is one. In
+between it is half one, so that engines that differ in the last digits do not differ by a whole step."""
 GAIN = 3.0
 """What is more than 1 / (2 GAIN) of the step off its middle goes to its end. Infinite would let noise tear slanted planes."""
 
@@ -38,9 +39,10 @@ def sharpen_edges(depth_m: FloatArray, enlarged: float) -> FloatArray:
     radius = max(1, round(REACH * enlarged))
     kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
     nearest, farthest = cv2.dilate(nearness, kernel), cv2.erode(nearness, kernel)
-    edge = nearest > (1 + LEAST_STEP) * farthest
+    edge = nearest > (1 + EDGE[0]) * farthest
     low, step = farthest[edge], nearest[edge] - farthest[edge]
-    place = (nearness[edge] - low) / step
+    share = np.clip((step / low - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1)
+    place = (1 + share * (GAIN - 1)) * ((nearness[edge] - low) / step - 0.5) + 0.5
     sharpened = depth_m.copy()
-    sharpened[edge] = 1 / (low + step * np.clip(GAIN * (place - 0.5) + 0.5, 0, 1))
+    sharpened[edge] = 1 / (low + step * np.clip(place, 0, 1))
     return sharpened
