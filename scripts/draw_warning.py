@@ -16,6 +16,7 @@ from PIL import Image
 
 from lapdepth.collision.frame import Frame, FrameResult
 from lapdepth.collision.overlay import draw
+from lapdepth.collision.pipeline import open_predictor
 from lapdepth.collision.proving.loop import FRAME_S, PICTURE_CAMERA, Run, run
 from lapdepth.collision.proving.pictures import ModelSource
 from lapdepth.collision.proving.scenarios import SCENARIOS, can_draw
@@ -24,7 +25,6 @@ from lapdepth.collision.settings import WarnerSettings
 from lapdepth.collision.warner import CollisionWarner
 from lapdepth.errors import InputError, LapDepthError
 from lapdepth.imaging import ByteArray
-from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.io.files import check_folder, write_bytes
 
 SHADES = 192
@@ -48,7 +48,7 @@ def main(
         if scenario not in can:
             raise InputError(f"--scenario is '{scenario}'; expected one of {', '.join(can)}")
         check_folder(output)  # before minutes of driving
-        predictor = DepthPredictor.from_pretrained(model)
+        predictor = open_predictor(model)
     except LapDepthError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

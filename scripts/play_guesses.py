@@ -17,12 +17,11 @@ import typer
 
 from lapdepth.collision.ego import EgoSpeed
 from lapdepth.collision.frame import FrameResult
-from lapdepth.collision.pipeline import Predictor, warn_frames
+from lapdepth.collision.pipeline import Predictor, open_predictor, warn_frames
 from lapdepth.collision.settings import warner_settings
 from lapdepth.collision.warner import CollisionWarner
 from lapdepth.errors import LapDepthError
 from lapdepth.imaging import ByteArray
-from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.inference.result import DepthResult
 from lapdepth.io.video import VideoFrame, open_frames
 
@@ -87,7 +86,7 @@ def main(
     try:
         with open_frames(str(recording), fps) as source:
             frames = list(source)
-        predictor = DepthPredictor.from_pretrained(model)
+        predictor = open_predictor(model)
         false = total = 0
         for focal_px in FOCALS_PX:
             for speed_mps, height_m, alerts in play(frames, predictor, focal_px):

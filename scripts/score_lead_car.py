@@ -21,7 +21,7 @@ import typer
 from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.collision.ego import EgoSpeed
 from lapdepth.collision.frame import FrameResult, Level
-from lapdepth.collision.pipeline import warn_frames
+from lapdepth.collision.pipeline import open_predictor, warn_frames
 from lapdepth.collision.settings import PathSettings, WarnerSettings, warner_settings
 from lapdepth.collision.warner import CollisionWarner
 from lapdepth.data.manifest import load_sample, read_manifest
@@ -148,7 +148,7 @@ def main(
     try:
         if not 1 <= fps <= 1000:
             raise InputError(f"--fps is {fps}; expected 1 to 1000 frames a second")
-        found = score(manifest, DepthPredictor.from_pretrained(model), warner_settings(camera_height_m, 0.0), fps)
+        found = score(manifest, open_predictor(model), warner_settings(camera_height_m, 0.0), fps)
     except LapDepthError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

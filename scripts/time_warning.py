@@ -19,7 +19,7 @@ import typer
 
 from lapdepth.collision.ego import EgoSpeed
 from lapdepth.collision.frame import Frame, FrameResult
-from lapdepth.collision.pipeline import warn_frames
+from lapdepth.collision.pipeline import open_predictor, warn_frames
 from lapdepth.collision.proving.loop import PICTURE_CAMERA, run
 from lapdepth.collision.proving.scenarios import SCENARIOS
 from lapdepth.collision.proving.scene import CAMERA_HEIGHT_M, CAMERA_TO_FRONT_M
@@ -27,7 +27,6 @@ from lapdepth.collision.proving.sources import NoisySource
 from lapdepth.collision.settings import warner_settings
 from lapdepth.collision.warner import CollisionWarner
 from lapdepth.errors import LapDepthError
-from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.io.video import open_frames
 
 FOCAL_PX, EGO_SPEED_MPS = 866.0, 25.0
@@ -65,7 +64,7 @@ def main(
             typer.echo(f"time_warning: {error}", err=True)
             raise typer.Exit(1) from None
         timed = Timed()
-        predictor = DepthPredictor.from_pretrained("default")
+        predictor = open_predictor("default")
         for _ in warn_frames(iter(frames), predictor, timed, EgoSpeed((), (EGO_SPEED_MPS,)), FOCAL_PX, live=False):
             pass
         seconds, size = timed.seconds, f"{recording.name}"

@@ -47,7 +47,7 @@ class Road:
 
 @pytest.fixture(autouse=True)
 def road(monkeypatch):
-    monkeypatch.setattr(running.DepthPredictor, "from_pretrained", lambda model: Road())
+    monkeypatch.setattr(running, "open_predictor", lambda model: Road())
 
 
 @pytest.fixture

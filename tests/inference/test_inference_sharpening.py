@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from inference.fake_engine import FakeEngine, noise
+from lapdepth.collision.pipeline import open_predictor
 from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.inference.sharpening import EDGE, sharpen_edges
 
@@ -103,6 +104,14 @@ def test_a_models_edges_are_sharpened_where_it_says_so():
     )
     assert in_the_air(plain.depth_m, 4.0, 80.0) >= 5
     assert in_the_air(sharp.depth_m, 4.0, 80.0) <= 2
+    for model, asked, same in ((True, False, plain), (False, True, sharp)):
+        result = DepthPredictor(FakeEngine(two_sides, sharpen_edges=model), asked)(noise(96, 128), focal_px=100.0)
+        np.testing.assert_array_equal(result.depth_m, same.depth_m)
+
+
+def test_the_warning_takes_depth_as_the_network_gives_it():
+    assert DepthPredictor.from_pretrained("default").sharpens_edges
+    assert not open_predictor("default").sharpens_edges
 
 
 def test_the_rim_of_the_sky_becomes_sky_or_the_thing_before_it():

@@ -19,12 +19,11 @@ from lapdepth.camera import Intrinsics
 from lapdepth.collision.ego import FASTEST_MPS, EgoSpeed, read_ego_speed
 from lapdepth.collision.frame import Level
 from lapdepth.collision.overlay import draw
-from lapdepth.collision.pipeline import Warned, warn_frames
+from lapdepth.collision.pipeline import Warned, open_predictor, warn_frames
 from lapdepth.collision.settings import WarnerSettings
 from lapdepth.collision.warner import CollisionWarner
 from lapdepth.errors import InputError, LapDepthError, OutputError, ReadError
 from lapdepth.imaging import ByteArray
-from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.io.files import line_writer
 from lapdepth.io.read_ahead import ReadAhead
 from lapdepth.io.video import VideoFrame, open_frames
@@ -147,7 +146,7 @@ def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None])
     count, stopped = _Count(), False
     failure: LapDepthError | None = None
     source = open_frames(options.source, options.fps, options.timestamps)
-    predictor = DepthPredictor.from_pretrained(options.model)
+    predictor = open_predictor(options.model)
     with ExitStack() as stack:
         ahead = stack.enter_context(ReadAhead(source))
         video = stack.enter_context(write_video(options.output, source.fps)) if options.output else None

@@ -48,6 +48,7 @@ class DepthPredictor:
 
     Args:
         engine: An opened model, see `from_pretrained`.
+        sharpen_edges: Whether smeared edges are made steps; `None`: as the model's configuration says.
 
     Example:
         >>> predictor = DepthPredictor.from_pretrained()
@@ -56,14 +57,20 @@ class DepthPredictor:
         (240, 320)
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, sharpen_edges: bool | None = None) -> None:
         self.engine = engine
+        self.sharpens_edges = engine.config.sharpen_edges if sharpen_edges is None else sharpen_edges
         self._told_assumption = False
         self._telling = threading.Lock()
 
     @classmethod
     def from_pretrained(
-        cls, model: str | Path = "default", engine: EngineName = "auto", device: str | None = None, threads: int = 0
+        cls,
+        model: str | Path = "default",
+        engine: EngineName = "auto",
+        device: str | None = None,
+        threads: int = 0,
+        sharpen_edges: bool | None = None,
     ) -> Self:
         """Open a model.
 
@@ -72,13 +79,14 @@ class DepthPredictor:
             engine: `onnx`, `openvino`, `torch`, or `auto`: ONNX Runtime where the model has an ONNX file.
             device: A torch device, which chooses the torch engine; with `onnx`: `cpu`, `cuda` or `tensorrt`.
             threads: Threads of one prediction with ONNX Runtime or OpenVINO; 0 takes all cores.
+            sharpen_edges: Whether smeared edges are made steps; `None`: as the model's configuration says.
 
         Raises:
             InputError: `device` goes with another engine, or there is no such device.
             ModelError: No such model, or a damaged one.
             MissingExtraError: An optional dependency is needed and not installed.
         """
-        return cls(open_engine(model, engine, device, threads))
+        return cls(open_engine(model, engine, device, threads), sharpen_edges)
 
     @property
     def config(self) -> ModelConfig:
@@ -152,7 +160,7 @@ class DepthPredictor:
             if sureness is None:
                 sureness = confidence.from_flip(depth_m, other_m, self.config.error_scale)
             depth_m = np.float32(0.5) * (depth_m + other_m)
-        if self.config.sharpen_edges:
+        if self.sharpens_edges:
             depth_m = sharpen_edges(depth_m, 1 / fitted.scale)
         # A camera with twice the focal length sees a thing at twice the depth as the training camera saw it.
         ratio = 1.0 if self.config.focal_px is None else camera.focal_px * fitted.scale / self.config.focal_px

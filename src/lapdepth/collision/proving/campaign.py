@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from lapdepth.camera import Intrinsics
+from lapdepth.collision.pipeline import open_predictor
 from lapdepth.collision.proving.following import follow_ordinarily
 from lapdepth.collision.proving.loop import CAMERA, PICTURE_CAMERA, Run, run
 from lapdepth.collision.proving.measures import FOLLOWING, Depth
@@ -116,7 +117,7 @@ def _source(setup: Setup, job: Job) -> tuple[DepthSource, Intrinsics]:
 @lru_cache(maxsize=1)
 def _predictor(model: str) -> DepthPredictor:
     """One for all runs of a process."""
-    return DepthPredictor.from_pretrained(model)
+    return open_predictor(model)
 
 
 def campaign(names: Sequence[str], setup: Setup, seeds: int, log: Path, workers: int) -> Iterator[Summary]:
