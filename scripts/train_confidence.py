@@ -2,8 +2,9 @@
 
     python scripts/train_confidence.py configs/confidence.toml MODEL --output OUT --set data_root=DATA
 
-Only what the heads say of the uncertainty is trained, on the groups and at the rate of the configuration; the rest of the
-network, batch norms included, stays still.
+Only what the heads say of the uncertainty is trained, on the groups and at the rate of the configuration, with every group's
+errors taken `error_factor` times; the rest of the network, batch norms included, stays still. What was a fitting `error_scale` for
+the former uncertainty says nothing of this one: it becomes 1.
 """
 
 from __future__ import annotations
@@ -68,7 +69,10 @@ def main(
         for step in track(range(config.steps), "teaching confidence"):
             optimizer.param_groups[0]["lr"] = learning_rate(step, config.steps, config.optimizer)
             optimizer.zero_grad(set_to_none=True)
-            parts = [group_loss(network, next(stream), config)["uncertainty"] for stream in streams]
+            parts = [
+                group_loss(network, next(stream), config, error_factor=group.error_factor)["uncertainty"]
+                for group, stream in zip(config.groups, streams, strict=True)
+            ]
             torch.stack(parts).sum().backward()
             optimizer.step()
             losses.append([part.item() for part in parts])
@@ -80,7 +84,8 @@ def main(
         raise typer.Exit(1) from None
     network.config = network.config.model_copy(
         update={
-            "provenance": network.config.provenance | {"confidence": f"taught alone by {config_file.name}, {config.steps} steps"}
+            "provenance": network.config.provenance | {"confidence": f"taught alone by {config_file.name}, {config.steps} steps"},
+            "error_scale": 1.0,
         }
     )
     save_model(network.requires_grad_(True).to(memory_format=torch.contiguous_format), output)

@@ -28,7 +28,6 @@ from typing import Annotated
 import typer
 
 from lapdepth.errors import LapDepthError
-from lapdepth.model.checkpoint import load_model, save_model
 from lapdepth.training.config import load_train_config
 
 SCRIPTS = Path(__file__).parent
@@ -37,8 +36,6 @@ HELD_OUT = tuple(
     f"groups.{source}.{key}" for source in ("0.sources.0", "1.sources.0", "1.sources.1") for key in ("fold=2", "folds=5")
 )
 """Leaves out what the card measures: a fifth of NYU and of both KITTI sets."""
-ERROR_SCALE = 2.0
-"""The card's: most honest on held-out pictures. A network that saw everything has none left to measure its own on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +126,13 @@ def main(
             average = SCRIPTS / "average_models.py", model, folder / "model", "--output", folder / "mean"
             _call(f"stage {number}: mean", *map(str, average), changes=[])
             model = folder / "mean"
-        own, taught = settings(CONFIDENCE, model, everywhere, held_out, steps_scale), output / "confidence"
-        teach = SCRIPTS / "train_confidence.py", CONFIGS / CONFIDENCE.config, model, "--output", taught
+        own = settings(CONFIDENCE, model, everywhere, held_out, steps_scale)
+        teach = SCRIPTS / "train_confidence.py", CONFIGS / CONFIDENCE.config, model, "--output", output / "model"
         _call("confidence", *map(str, teach), changes=own)
-        network = load_model(taught)
-        network.config = network.config.model_copy(update={"error_scale": ERROR_SCALE})
-        save_model(network, output / "model")
     except LapDepthError as error:
         typer.echo(f"train_default: {error}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"the model is {output / 'model'}, its error_scale {ERROR_SCALE}")
+    typer.echo(f"the model is {output / 'model'}")
 
 
 if __name__ == "__main__":

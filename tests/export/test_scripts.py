@@ -375,7 +375,9 @@ def teach(folder, model):
 
 def test_teaching_confidence_leaves_depth_to_the_last_bit(tmp_path):
     config = make_run(tmp_path)
-    save_model(loop.starting_network(config), tmp_path / "start")
+    network = loop.starting_network(config)
+    network.config = network.config.model_copy(update={"error_scale": 1.7})
+    save_model(network, tmp_path / "start")
     done = teach(tmp_path, tmp_path / "start")
     assert done.exit_code == 0, done.output
     before, after = load_model(tmp_path / "start").eval(), load_model(tmp_path / "taught").eval()
@@ -385,6 +387,7 @@ def test_teaching_confidence_leaves_depth_to_the_last_bit(tmp_path):
     assert torch.equal(old.depth_m, new.depth_m)
     assert not torch.equal(old.log_scale, new.log_scale)
     assert "confidence" in after.config.provenance
+    assert after.config.error_scale == 1.0
 
 
 def test_a_model_without_uncertainty_has_no_confidence_to_teach(tmp_path):
@@ -464,12 +467,14 @@ def test_the_default_model_is_made_in_the_stages_of_its_card(monkeypatch):
             assert {source.manifest.parts[0] for source in sources} == {HELD_OUT_SETS[place]}
             assert [(source.fold, source.folds) == (2, 5) for source in sources] == [*[held_out] * 7, True]
         assert {run.model.licence for run in runs} == {shipped.licence}
-    assert (shipped.error_scale, shipped.sharpen_edges) == (module.ERROR_SCALE, True)
+    taught = load_train_config(module.CONFIGS / module.CONFIDENCE.config)
+    assert [group.error_factor for group in taught.groups] == [1.8, 2.45, 0.8]
+    assert (shipped.error_scale, shipped.sharpen_edges) == (1.0, True)
 
 
 @pytest.mark.slow
 def test_the_stages_of_the_default_model_follow_each_other(train_default, tmp_path):
-    module, command = train_default
+    _, command = train_default
     done = command("--set", "checkpoint_every=1")
     assert done.exit_code == 0, done.output
     out = tmp_path / "out"
@@ -481,7 +486,7 @@ def test_the_stages_of_the_default_model_follow_each_other(train_default, tmp_pa
     mean = load_model(out / "7" / "mean").state_dict()
     assert all(torch.allclose(mean[key], (ends[0][key] + ends[1][key]) / 2) for key in mean if mean[key].is_floating_point())
     made = load_model(out / "model")
-    assert made.config.error_scale == module.ERROR_SCALE
+    assert made.config.error_scale == 1.0
     assert "confidence" in made.config.provenance
     # Killed in the last stage and called again.
     shutil.rmtree(out / "model")

@@ -566,6 +566,28 @@ def test_the_losses_of_error_in_log_depth_count_by_their_weights(tmp_path):
     assert losses["total"] == pytest.approx(0.5 * losses["si"] + 0.25 * losses["l1"] + 20 * losses["gradient"])
 
 
+def test_the_uncertainty_is_taught_as_if_errors_were_larger_by_their_factor(tmp_path):
+    config = make_run(tmp_path)
+    torch.manual_seed(0)
+    network = build_network(config.model).eval()
+    with torch.no_grad():
+        once, twice, thrice = (group_loss(network, filled_batch(), config, error_factor=factor) for factor in (1.0, 2.0, 3.0))
+    # |error| * factor / scale + log scale: a rising line in the factor.
+    step = (twice["uncertainty"] - once["uncertainty"]).item()
+    assert step > 0
+    assert (thrice["uncertainty"] - twice["uncertainty"]).item() == pytest.approx(step, rel=1e-4)
+    assert (once["si"], once["gradient"]) == (twice["si"], twice["gradient"])
+
+
+def test_a_run_takes_the_error_factor_of_its_group(finished, tmp_path):
+    groups = [finished.groups[0].model_copy(update={"error_factor": 2.0}).model_dump()]
+    config = make_run(tmp_path, groups=groups, steps=1)
+    train(config)
+    usual, doubled = logged(finished)[0], logged(config)[0]
+    assert doubled["all/si"] == usual["all/si"]
+    assert doubled["all/uncertainty"] > usual["all/uncertainty"]
+
+
 def test_a_model_of_unknown_camera_takes_truth_as_it_is(tmp_path):
     config = make_run(tmp_path, model=MODEL | {"focal_px": None})
     torch.manual_seed(0)

@@ -81,6 +81,8 @@ class GroupSettings(Settings):
         crop: (height, width) of the network's input.
         batch: Examples a step.
         weight: Factor on this group's loss.
+        error_factor: How much larger errors are on scenes that the network has not trained on than on this group's pictures; the
+            uncertainty is taught as if they were as large. 2 where few pictures were learnt by heart.
         first_step: Step at which the group comes in, such as larger crops or another data set late in a run.
         last_step: Step before which it leaves; `None` keeps it to the end.
         sources: Manifests and scenes.
@@ -91,6 +93,7 @@ class GroupSettings(Settings):
     crop: tuple[Annotated[int, Field(ge=32)], Annotated[int, Field(ge=32)]]
     batch: Count
     weight: Positive = 1.0
+    error_factor: Positive = 1.0
     first_step: Annotated[int, Field(ge=0)] = 0
     last_step: Count | None = None
     sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]

@@ -200,7 +200,9 @@ def warm_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tenso
     return update
 
 
-def group_loss(network: nn.Module, batch: Batch, config: TrainConfig, step: int = 0) -> dict[str, Tensor]:
+def group_loss(
+    network: nn.Module, batch: Batch, config: TrainConfig, step: int = 0, error_factor: float = 1.0
+) -> dict[str, Tensor]:
     """The losses of one batch at a step by name, `total` weighted.
 
     The truth is brought to the training focal length, the only camera that the network knows: a point at depth z seen with
@@ -228,7 +230,7 @@ def group_loss(network: nn.Module, batch: Batch, config: TrainConfig, step: int 
     if weights["sobel"]:
         losses["sobel"] = sobel_loss(predicted_m, _at_training_focal(batch.dense_m, batch, config), mask, config.loss.sobel_band)
     if weights["uncertainty"] and out.log_scale is not None:
-        losses["uncertainty"] = uncertainty_loss(error, mask, out.log_scale.float())
+        losses["uncertainty"] = uncertainty_loss(error_factor * error, mask, out.log_scale.float())
     if weights["sky"] and bool(total(batch.sky) > 0):
         losses["sky"] = sky_loss(predicted_m, batch.sky, SKY_SHARE * config.model.max_depth_m)
     if weights["guess"] and bool(total(batch.guess_m > 0) > 0):
@@ -273,7 +275,7 @@ def _step(
     parts = {"lr": rate}
     for group, batch in step_batches:
         with gathering(network, last=group is step_batches[-1][0]):
-            losses = group_loss(network, _to(batch, device), config, step)
+            losses = group_loss(network, _to(batch, device), config, step, group.error_factor)
             if not math.isfinite(losses["total"].item()):
                 raise _stopped(f"the loss of group '{group.name}'", step, [(group, batch)], config)
             (losses["total"] * group.weight).backward()
