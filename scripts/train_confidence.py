@@ -3,7 +3,7 @@
     python scripts/train_confidence.py configs/confidence.toml MODEL --output OUT --set data_root=DATA
 
 Only what the heads say of the uncertainty is trained, on the groups and at the rate of the configuration, with every group's
-errors taken `error_factor` times; the rest of the network, batch norms included, stays still. What was a fitting `error_scale` for
+errors taken `error_factor` times; the rest of the network, batch norms included, stays still. What `error_scale` fitted
 the former uncertainty says nothing of this one: it becomes 1.
 """
 

@@ -4,7 +4,7 @@
     imaging.fit               (H, W, 3) uint8    -> (1, 3, H', W') float32 in [0, 1], with what the focal length was scaled by
     engine(image)             (1, 3, H', W')     -> (1, 1, H', W') metres at the training focal length
     Fitted.restore            (H', W')           -> (H, W)
-    sharpen_edges             (H, W)             -> (H, W), where the model asks for it
+    sharpen_edges             (H, W)             -> (H, W), with the picture's help, where the model asks for it
     x focal length / training focal length
 
 Legend: H, W height and width of the picture; H', W' of the network's input.
@@ -161,7 +161,7 @@ class DepthPredictor:
                 sureness = confidence.from_flip(depth_m, other_m, self.config.error_scale)
             depth_m = np.float32(0.5) * (depth_m + other_m)
         if self.sharpens_edges:
-            depth_m = sharpen_edges(depth_m, 1 / fitted.scale)
+            depth_m = sharpen_edges(depth_m, picture.rgb, 1 / fitted.scale)
         # A camera with twice the focal length sees a thing at twice the depth as the training camera saw it.
         ratio = 1.0 if self.config.focal_px is None else camera.focal_px * fitted.scale / self.config.focal_px
         range_m = _range(self.config, ratio)
