@@ -33,14 +33,14 @@ between it is half one, so that engines that differ in the last digits do not di
 GAIN = 3.0
 """What is more than 1 / (2 GAIN) of the step off its middle goes to its end. Infinite would let noise tear slanted planes."""
 COARSE = 2.0
-"""Pixels of the network's map by side for each at which the picture is asked (He and Sun 2015, "Fast guided filter")."""
+"""Pixels of the network's map by side for each cell that the picture is asked in (He and Sun 2015, "Fast guided filter")."""
 WIDE = 2
-"""Radius around each of these that it is asked in, in such pixels."""
+"""Radius around each cell that it is asked in, in cells."""
 NOISE = 2e-4
 """Variance of grey, black 0 and white 1, that says nothing: 3.6 steps of 255."""
-FLAT = np.float32(1e-3)
-"""Weight of what is not at an edge, and variance of places that there is nothing to explain in."""
-TRUST = 1.5
+FLAT = 1e-3
+"""Share of a cell at edges, and variance of places, that says nothing."""
+TRUST = 1.75
 """Of the picture, as a factor on the correlation of grey and place; from 1 on it decides alone."""
 
 
@@ -58,55 +58,60 @@ def sharpen_edges(depth_m: FloatArray, rgb: ByteArray, enlarged: float) -> Float
     nearness = 1 / depth_m
     radius = max(1, round(REACH * enlarged))
     kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-    farthest = cv2.erode(nearness, kernel)
-    step = cv2.dilate(nearness, kernel) - farthest
-    share = np.clip((step / farthest - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1)
-    edge = share > 0
-    if not edge.any():
-        return depth_m.copy()
-    low, step, share_there = farthest[edge], step[edge], share[edge]
-    # From -1/2 at the farthest to 1/2 at the nearest.
-    place: FloatArray = np.zeros(nearness.shape, np.float32)
-    place[edge] = (nearness[edge] - low) / step - np.float32(0.5)
-    grey = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY).astype(np.float32) * np.float32(1 / 255)
-    slope, offset, counts = (fitted[edge] for fitted in _fit_to_grey(place, grey, share, enlarged * COARSE))
-    there = place[edge]
-    there += share_there * counts * (slope * grey[edge] + offset - there)
+    farthest, nearest = cv2.erode(nearness, kernel), cv2.dilate(nearness, kernel)
+    at = np.flatnonzero(nearest > np.float32(1 + EDGE[0]) * farthest)
     sharpened = depth_m.copy()
-    sharpened[edge] = 1 / (low + step * np.clip((1 + share_there * (GAIN - 1)) * there + 0.5, 0, 1))
+    if not len(at):
+        return sharpened
+    # From here on N pixels at edges, (N,) each. Place is from -1/2 at the farthest to 1/2 at the nearest.
+    low = farthest.ravel()[at]
+    step = nearest.ravel()[at] - low
+    edge = np.clip((step / low - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1)
+    place = (nearness.ravel()[at] - low) / step - np.float32(0.5)
+    grey = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY).ravel()[at] * np.float32(1 / 255)
+    told, counts = _told_by_picture(place, grey, edge, at, depth_m.shape, COARSE * enlarged)
+    place += edge * counts * (told - place)
+    sharpened.ravel()[at] = 1 / (low + step * np.clip((1 + edge * (GAIN - 1)) * place + 0.5, 0, 1))
     return sharpened
 
 
-def _fit_to_grey(place: FloatArray, grey: FloatArray, edge: FloatArray, coarse: float) -> list[FloatArray]:
-    """The place as a line in the grey value around each pixel.
+def _told_by_picture(
+    place: FloatArray, grey: FloatArray, edge: FloatArray, at: npt.NDArray[np.intp], size: tuple[int, ...], side: float
+) -> tuple[FloatArray, FloatArray]:
+    """Where the picture puts each pixel that is at an edge, from a line fitted to place over grey around it.
 
-    What is surely on either side of an edge counts most in a fit, what is not at an edge next to nothing.
+    What is surely on either side of an edge counts most in a fit.
 
     Args:
-        place: (H, W) from -1/2 to 1/2.
-        grey: (H, W) from 0 to 1.
-        edge: (H, W) from 0 to 1, how much of an edge there is.
-        coarse: Pixels by side for each that is fitted.
+        place: (N,) from -1/2 to 1/2.
+        grey: (N,) from 0 to 1.
+        edge: (N,) from 0 to 1, how much of an edge there is.
+        at: (N,) which pixels they are.
+        size: (height, width) of the picture.
+        side: Of a cell, in pixels.
 
     Returns:
-        Slope and offset of the line, and how much it counts, 0 to 1; all (H, W).
+        (N,) places, and (N,) how much they count, 0 to 1.
     """
-    height, width = place.shape
-    small = max(1, round(width / coarse)), max(1, round(height / coarse))
-    place, grey, edge = (np.asarray(cv2.resize(x, small, interpolation=cv2.INTER_AREA), np.float32) for x in (place, grey, edge))
+    rows, columns = (np.floor(np.arange(length) / side).astype(np.intp) for length in size)
+    height, width = rows[-1] + 1, columns[-1] + 1
+    y, x = np.divmod(at, size[1])
+    cell = rows[y] * width + columns[x]
 
-    def around(values: npt.NDArray[Any]) -> FloatArray:
-        return np.asarray(cv2.boxFilter(values, -1, (2 * WIDE + 1, 2 * WIDE + 1)), np.float32)
+    def around(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.asarray(cv2.boxFilter(cells, -1, (2 * WIDE + 1, 2 * WIDE + 1)))
 
-    weight = edge * np.abs(place) + FLAT
-    of_grey, of_place, total = weight * grey, weight * place, around(weight)
-    mean_grey, mean_place = around(of_grey) / total, around(of_place) / total
-    shared = around(of_grey * place) / total - mean_grey * mean_place
-    slope = shared / (around(of_grey * grey) / total - mean_grey**2 + np.float32(NOISE))
-    explained = slope * shared / (around(of_place * place) / total - mean_place**2 + FLAT)
-    correlation: FloatArray = np.sqrt(np.clip(explained, np.float32(0), np.float32(1)))
+    def summed(values: FloatArray) -> npt.NDArray[Any]:
+        return around(np.bincount(cell, values, height * width).reshape(height, width) / side**2)
+
+    weight = edge * np.abs(place)
+    of_grey, of_place, total = weight * grey, weight * place, summed(weight) + FLAT
+    mean_grey, mean_place = summed(of_grey) / total, summed(of_place) / total
+    shared = summed(of_grey * place) / total - mean_grey * mean_place
+    slope = shared / (summed(of_grey * grey) / total - mean_grey**2 + NOISE)
+    explained = slope * shared / (summed(of_place * place) / total - mean_place**2 + FLAT)
+    fits = slope, mean_place - slope * mean_grey, np.sqrt(np.clip(explained, 0, 1))
     # A pixel is in the fits of all that are around it: their mean.
-    offset = mean_place - slope * mean_grey
-    means = [around(total * value) / around(total) for value in (slope, offset, correlation)]
-    means[2] = np.minimum(np.float32(TRUST) * means[2], np.float32(1))
-    return [np.asarray(cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR), np.float32) for mean in means]
+    all_around = around(total)
+    slope, offset, correlation = ((around(total * fit) / all_around).astype(np.float32).ravel()[cell] for fit in fits)
+    return slope * grey + offset, np.minimum(TRUST * correlation, 1)
