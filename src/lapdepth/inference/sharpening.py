@@ -93,10 +93,9 @@ def _told_by_picture(
     Returns:
         (N,) places, and (N,) how much they count, 0 to 1.
     """
-    rows, columns = (np.floor(np.arange(length) / side).astype(np.intp) for length in size)
-    height, width = rows[-1] + 1, columns[-1] + 1
-    y, x = np.divmod(at, size[1])
-    cell = rows[y] * width + columns[x]
+    rows, columns = ((np.arange(length) / side).astype(np.int32) for length in size)
+    height, width = int(rows[-1]) + 1, int(columns[-1]) + 1
+    cell = (rows[:, None] * width + columns).ravel()[at]
 
     def around(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.asarray(cv2.boxFilter(cells, -1, (2 * WIDE + 1, 2 * WIDE + 1)))
