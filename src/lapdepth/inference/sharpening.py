@@ -55,19 +55,21 @@ def sharpen_edges(depth_m: FloatArray, rgb: ByteArray, enlarged: float) -> Float
     Returns:
         (H, W) metres. Each is between the nearest and the farthest of its neighbourhood; without an edge in it, as it was.
     """
-    nearness = 1 / depth_m
     radius = max(1, round(REACH * enlarged))
     kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-    farthest, nearest = cv2.erode(nearness, kernel), cv2.dilate(nearness, kernel)
-    at = np.flatnonzero(nearest > np.float32(1 + EDGE[0]) * farthest)
+    farthest_m, nearest_m = cv2.dilate(depth_m, kernel), cv2.erode(depth_m, kernel)
+    ratio = np.divide(farthest_m, nearest_m, out=farthest_m)
+    at = np.flatnonzero(ratio > 1 + EDGE[0])
     sharpened = depth_m.copy()
     if not len(at):
         return sharpened
-    # From here on N pixels at edges, (N,) each. Place is from -1/2 at the farthest to 1/2 at the nearest.
-    low = farthest.ravel()[at]
-    step = nearest.ravel()[at] - low
-    edge = np.clip((step / low - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1)
-    place = (nearness.ravel()[at] - low) / step - np.float32(0.5)
+    # From here on N pixels at edges, (N,) each, in 1 / depth. Place is from -1/2 at the farthest to 1/2 at the nearest.
+    ratio = ratio.ravel()[at]
+    high = 1 / nearest_m.ravel()[at]
+    low = high / ratio
+    step = high - low
+    edge: FloatArray = np.clip((ratio - 1 - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1)
+    place = (1 / depth_m.ravel()[at] - low) / step - np.float32(0.5)
     grey = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY).ravel()[at] * np.float32(1 / 255)
     told, counts = _told_by_picture(place, grey, edge, at, depth_m.shape, COARSE * enlarged)
     place += edge * counts * (told - place)
@@ -76,7 +78,7 @@ def sharpen_edges(depth_m: FloatArray, rgb: ByteArray, enlarged: float) -> Float
 
 
 def _told_by_picture(
-    place: FloatArray, grey: FloatArray, edge: FloatArray, at: npt.NDArray[np.intp], size: tuple[int, ...], side: float
+    place: npt.NDArray[Any], grey: FloatArray, edge: FloatArray, at: npt.NDArray[np.intp], size: tuple[int, ...], side: float
 ) -> tuple[FloatArray, FloatArray]:
     """Where the picture puts each pixel that is at an edge, from a line fitted to place over grey around it.
 
@@ -93,9 +95,10 @@ def _told_by_picture(
     Returns:
         (N,) places, and (N,) how much they count, 0 to 1.
     """
-    rows, columns = ((np.arange(length) / side).astype(np.int32) for length in size)
+    rows, columns = ((np.arange(length) / side).astype(np.intp) for length in size)
     height, width = int(rows[-1]) + 1, int(columns[-1]) + 1
-    cell = (rows[:, None] * width + columns).ravel()[at]
+    y, x = np.divmod(at, size[1])
+    cell = rows[y] * width + columns[x]
 
     def around(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.asarray(cv2.boxFilter(cells, -1, (2 * WIDE + 1, 2 * WIDE + 1)))
