@@ -65,7 +65,7 @@ def main(
         images = [read_image(file).rgb for file in files]
         height, width = images[0].shape[:2]
         camera = Intrinsics(width, height, *map(float, intrinsics.split(",")))
-        predictor = DepthPredictor.from_pretrained(model)
+        predictor = DepthPredictor.from_pretrained(model, sharpen_edges=False)  # as the warning takes it
 
         def depth_of(rgb: ByteArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
             found = predictor(rgb, focal_px=camera.focal_px)
