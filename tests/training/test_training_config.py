@@ -151,6 +151,24 @@ def test_what_the_default_is_measured_on_can_be_left_out_as_its_file_says():
     assert [source.manifest.parts[0] for source in left_out] == ["nyu_labeled_train", "kitti_stereo_2015", "kitti_more"]
 
 
+def test_rooms_alone_are_taught_as_in_the_default_and_from_a_model_that_saw_none_of_nyu():
+    whole, alone = (
+        load_train_config(DEFAULT_TOML.with_name(f"{name}.toml"), ["start_from=open"]) for name in ("default-more", "rooms")
+    )
+    assert (alone.loss, alone.groups[0].augment, alone.groups[0].crop) == (
+        whole.loss,
+        whole.groups[0].augment,
+        whole.groups[0].crop,
+    )
+    assert [source.manifest.parts[0] for source in alone.groups[0].sources] == [
+        "nyu_rooms",
+        "indoor_permissive",
+        "rendered_rooms",
+    ]
+    assert tomllib.loads(DEFAULT_TOML.with_name("rooms.toml").read_text(encoding="utf-8"))["start_from"] == "open"
+    assert len(alone.groups) == 1
+
+
 def test_the_open_model_is_trained_on_nothing_that_forbids_commercial_use():
     config = read(DEFAULT_TOML.with_name("open.toml"))
     sources = {source.manifest.parts[0] for group in config.groups for source in group.sources}
