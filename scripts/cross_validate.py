@@ -1,8 +1,9 @@
 r"""Cross-validate a recipe over scenes: leave out each block of scenes in turn, train, and score the model on that block.
 
 Every picture is scored by a model that never saw its scene. Each manifest named with ``--hold-out`` is divided into ``--folds``
-blocks of scenes; run `k` leaves out the `k`-th block of all of them, from every group. Where a group comes in late, the part of
-the run before it is the same for all blocks: give a checkpoint from before with ``--shared``, and each run starts there.
+blocks of scenes; run `k` leaves out the `k`-th block of all of them, from every group, and what any other manifest has of a scene
+of the same name. Where a group comes in late, the part of the run before it is the same for all blocks: give a checkpoint from
+before with ``--shared``, and each run starts there.
 
     python scripts/cross_validate.py configs/default.toml --folds 5 --output runs/folds \
         --hold-out nyu_labeled_train/manifest.csv=nyu-eigen --hold-out kitti_stereo_2015/manifest.csv=kitti-garg
@@ -31,7 +32,7 @@ from lapdepth.imaging import ByteArray
 from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.io.files import write_json
 from lapdepth.training.config import SourceSettings, TrainConfig, load_train_config
-from lapdepth.training.loop import train
+from lapdepth.training.loop import make_sources, train
 
 
 def protocols_of(pairs: list[str], config: TrainConfig) -> dict[Path, str]:
@@ -71,7 +72,7 @@ def check_shared(shared: Path, base: TrainConfig, divided: TrainConfig) -> None:
     """Refuse a checkpoint from after a group came in that draws from what the fold holds out."""
     step = int(torch.load(shared, map_location="cpu", weights_only=True)["step"])
     for before, after in zip(base.groups, divided.groups, strict=True):
-        if before.first_step < step and before.sources != after.sources:
+        if before.first_step < step and make_sources(before, base) != make_sources(after, divided):
             raise ConfigError(
                 f"--shared {shared} is of step {step}, and group '{before.name}' came in at {before.first_step} with scenes "
                 "that are held out; give a checkpoint from before"

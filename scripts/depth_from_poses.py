@@ -61,16 +61,22 @@ def main(
     every: Annotated[int, typer.Option(min=1, help="Depth for every so many pictures.")] = 2,
     skip: Annotated[int, typer.Option(min=0, help="Leave out depth of the first so many, where poses are worse.")] = 0,
     count: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
+    scene: Annotated[
+        str | None,
+        typer.Option(help="Name in the manifest; the same as in other data sets of this drive. Default: the output's."),
+    ] = None,
 ) -> None:
     """Write depth maps and a manifest."""
     try:
-        run(pictures, poses, camera_matrix(intrinsics), output, every, skip, count)
+        run(pictures, poses, camera_matrix(intrinsics), output, scene or output.name, every, skip, count)
     except (LapDepthError, OSError) as error:
         typer.echo(f"depth_from_poses: {error}", err=True)
         raise typer.Exit(1) from None
 
 
-def run(pictures: Path, poses: Path, camera: Matrix, output: Path, every: int, skip: int, count: int | None) -> None:
+def run(
+    pictures: Path, poses: Path, camera: Matrix, output: Path, scene: str, every: int = 2, skip: int = 0, count: int | None = None
+) -> None:
     """Sweep, confirm, write; the manifest comes last."""
     files = sorted(path for path in pictures.iterdir() if path.suffix.lower() in (".jpg", ".png"))[:count]
     to_world = read_poses(poses)
@@ -94,7 +100,7 @@ def run(pictures: Path, poses: Path, camera: Matrix, output: Path, every: int, s
         with atomic_path(depth) as scratch:
             scratch.write_bytes(cv2.imencode(".png", np.round(depth_m * UNITS_PER_METRE).astype(np.uint16))[1].tobytes())
         fx, fy, cx, cy = camera[0, 0], camera[1, 1], camera[0, 2], camera[1, 2]
-        rows.append(Row(image, depth, UNITS_PER_METRE, fx, fy, cx, cy, "train", scene=output.name))
+        rows.append(Row(image, depth, UNITS_PER_METRE, fx, fy, cx, cy, "train", scene=scene))
     write_manifest(output / "manifest.csv", rows)
     print(f"{output}: {len(rows)} pictures")
 

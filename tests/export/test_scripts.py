@@ -286,7 +286,8 @@ def test_cross_validation_from_a_shared_checkpoint(cross_validate, tmp_path, mon
         {"name": "roads", "crop": [32, 48], "batch": 1, "sources": [{"manifest": "manifest.csv"}], "first_step": 1},
     ]
     write_pictures(tmp_path / "data", 4)
-    write_pictures(tmp_path / "data" / "more", 2)
+    more = write_pictures(tmp_path / "data" / "more", 2)
+    more.write_text(more.read_text().replace("scene0", "elsewhere"))
     config = make_run(tmp_path, groups=groups, steps=1)
     train(config)
     shared = tmp_path / "run" / "checkpoint-00000001.pt"
@@ -332,6 +333,22 @@ def test_cross_validation_from_a_shared_checkpoint(cross_validate, tmp_path, mon
     shutil.rmtree(output / "fold-1-of-2" / "model")
     last = cross_validate(*arguments, "--set", "steps=2")
     assert (last.exit_code, last.stdout) == (0, done.stdout)
+
+
+def test_a_shared_checkpoint_that_saw_a_scene_held_out_is_refused(cross_validate, tmp_path):
+    groups = [
+        {"name": "start", "crop": [32, 48], "batch": 1, "sources": [{"manifest": "more/manifest.csv"}], "last_step": 1},
+        {"name": "roads", "crop": [32, 48], "batch": 1, "sources": [{"manifest": "manifest.csv"}], "first_step": 1},
+    ]
+    write_pictures(tmp_path / "data", 4)
+    write_pictures(tmp_path / "data" / "more", 3)  # scenes of the same names
+    train(make_run(tmp_path, groups=groups, steps=1))
+    shared = tmp_path / "run" / "checkpoint-00000001.pt"
+    path, output = write_run(tmp_path, groups=groups, steps=3), tmp_path / "folds"
+    done = cross_validate(path, "--folds", 2, "--hold-out", "manifest.csv=plain", "--output", output, "--shared", shared)
+    assert done.exit_code == 1
+    assert "of step 1, and group 'start' came in at 0 with scenes that are held out" in done.stderr
+    assert not list(output.rglob("*.pt"))
 
 
 def test_cross_validation_without_a_shared_checkpoint_starts_from_the_first_step(cross_validate, tmp_path, monkeypatch):

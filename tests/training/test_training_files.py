@@ -70,16 +70,37 @@ def test_what_a_killed_writer_left_is_removed(tmp_path):
 
 def test_sources_are_used_as_the_settings_say(tmp_path):
     write_pictures(tmp_path / "data", 4)
+    other = write_pictures(tmp_path / "data" / "other", 4)
+    other.write_text(other.read_text().replace("scene", "place"))
     plain = {"manifest": "manifest.csv"}
-    used = plain | {"fold": 1, "folds": 2, "repeat": 3, "window": (0, 0, 90, 60), "sky": True}
+    used = {"manifest": "other/manifest.csv", "fold": 1, "folds": 2, "repeat": 3, "window": (0, 0, 90, 60), "sky": True}
     group = {"name": "all", "crop": [64, 96], "batch": 2, "sources": [plain, used]}
     config = make_run(tmp_path, groups=[group])
     first, second = make_sources(config.groups[0], config)
-    rows = read_manifest(tmp_path / "data" / "manifest.csv")
-    assert (first.rows, first.repeat, first.window, first.sky) == (rows, 1, None, False)
+    rows = read_manifest(other)
+    assert (first.rows, first.repeat, first.window, first.sky) == (
+        read_manifest(tmp_path / "data" / "manifest.csv"),
+        1,
+        None,
+        False,
+    )
     assert second.rows == divide(rows, 1, 2)[0]
     assert len(second.rows) < len(rows)
     assert (second.repeat, second.window, second.sky) == (3, (0, 0, 90, 60), True)
+
+
+def test_a_scene_held_out_of_one_data_set_is_held_out_of_all(tmp_path):
+    for name in ("", "more"):
+        write_pictures(tmp_path / "data" / name, 6)
+    held_out = {"manifest": "manifest.csv", "fold": 1, "folds": 3}
+    groups = [
+        {"name": name, "crop": [64, 96], "batch": 2, "sources": [source]}
+        for name, source in (("first", {"manifest": "more/manifest.csv"}), ("second", held_out))
+    ]
+    config = make_run(tmp_path, groups=groups)
+    for group in config.groups:
+        (source,) = make_sources(group, config)
+        assert [row.scene for row in source.rows] == ["scene0", "scene0", "scene2", "scene2"]
 
 
 def git(folder, *arguments):

@@ -329,7 +329,8 @@ def _to(batch: Batch, device: torch.device) -> Batch:
 
 
 def make_sources(group: GroupSettings, config: TrainConfig) -> list[Source | DrawnSource]:
-    """What a group trains on: the rows of each manifest, without those held out, and how they are used; scenes to draw."""
+    """What a group trains on: the rows of each manifest, without scenes held out, and how they are used; scenes to draw."""
+    out = _scenes_held_out(config)
     sources: list[Source | DrawnSource] = []
     for settings in group.sources:
         if settings.manifest is None:
@@ -338,8 +339,21 @@ def make_sources(group: GroupSettings, config: TrainConfig) -> list[Source | Dra
         rows = read_manifest(config.data_root / settings.manifest, settings.split)
         if settings.folds:
             rows, _ = divide(rows, settings.fold, settings.folds)
+        rows = [row for row in rows if row.scene not in out]
         sources.append(Source(rows, settings.repeat, settings.window, settings.sky))
     return sources
+
+
+def _scenes_held_out(config: TrainConfig) -> set[str]:
+    """Names of the scenes that a source of any group holds out: pictures of one scene may lie in several data sets."""
+    return {
+        row.scene
+        for group in config.groups
+        for settings in group.sources
+        if settings.manifest is not None and settings.folds
+        for row in divide(read_manifest(config.data_root / settings.manifest, settings.split), settings.fold, settings.folds)[1]
+        if row.scene
+    }
 
 
 def _check_filled(sources: list[list[Source | DrawnSource]]) -> None:
