@@ -350,14 +350,35 @@ def test_a_live_frame_is_judged_before_the_next_is_taken():
 def test_options_that_cannot_be_used(video, tmp_path):
     speed = tmp_path / "speed.csv"
     speed.write_text("time_s,speed_mps\n0,10\n2,20\n")
+    (tmp_path / "link.mp4").symlink_to(video)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    cv2.imwrite(str(pictures / "0.png"), noise(0))
+    times = tmp_path / "times.txt"
+    times.write_text("0\n")
+    kept = {path: path.read_bytes() for path in (video, speed, times, pictures / "0.png")}
     for options, message in (
         (Options(str(video), ego_speed_mps=1, ego_speed_csv=speed), "both ego_speed"),
         (Options(str(video), ego_speed_mps=float("nan")), "ego_speed_mps is nan"),
         (Options(str(video), focal_px=-1), "focal length"),
         (Options(str(video), output=video), "different files"),
+        (Options(str(tmp_path / "pictures" / ".." / video.name), output=video), "different files"),
+        (Options(str(tmp_path / "link.mp4"), output=video), "different files"),
+        (Options(str(video), ego_speed_csv=speed, events=speed), "different files"),
+        (Options(str(pictures), timestamps=times, frames=times), "different files"),
+        (Options(str(pictures), fps=10, frames=pictures / "0.png"), "one of the source's pictures"),
     ):
         with pytest.raises(InputError, match=message):
             run(options, WarnerSettings(), print)
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_own_speed_of_a_file_counts_from_the_first_frame():
+    speed = EgoSpeed((0.0, 1.0), (10.0, 20.0))
+    frames = [VideoFrame(1317042145.5 + 0.1 * i, noise(i)) for i in range(3)]
+    found = list(warn_frames(iter(frames), Road(), CollisionWarner(), speed, 150.0, live=False))
+    assert not any(one.result.scale_free for one in found)
+    assert not any("own speed" in remark for one in found for remark in one.result.health)
 
 
 def test_own_speed_of_a_file(tmp_path):

@@ -140,6 +140,16 @@ def test_height_gives_a_bounded_factor():
     assert history.factor(4.5, settings) == 2  # bounded
 
 
+def test_noise_of_the_height_is_followed_anew_where_the_clock_is_set_back():
+    settings, history = GroundSettings(), HeightHistory()
+    for index in range(40):
+        history = history.add(1000 + index * 0.1, 1.5, settings)
+    assert history.slow_noise == pytest.approx(0)
+    for index in range(40):
+        history = history.add(index * 0.1, 1.5 * (1.1 if index % 10 < 5 else 0.9), settings)
+    assert history.slow_noise > 0.05
+
+
 def test_height_is_a_plain_mean_at_first():
     history = HeightHistory()
     values = np.exp(np.random.default_rng(0).normal(0, 0.05, 100))

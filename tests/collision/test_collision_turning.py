@@ -51,6 +51,24 @@ def test_pictures_without_corners_or_of_other_things_say_nothing():
     assert turned_rad(dots.picture(CAMERA), dots.picture(CAMERA), depth, ~EVERYWHERE, CAMERA, SETTINGS) is None
 
 
+def test_arrays_that_the_caller_fills_again_for_each_frame_make_no_difference():
+    dots = country()
+    grey, depth = np.empty((CAMERA.height, CAMERA.width), np.uint8), np.empty((CAMERA.height, CAMERA.width), np.float32)
+
+    def lines(again):
+        warner = CollisionWarner()
+        for index in range(8):
+            depth_m, image = road(CAMERA), dots.picture(CAMERA, forward_m=0.8 * index, yaw_rad=0.01 * index)
+            if again:
+                grey[:], depth[:] = image, depth_m
+                depth_m, image = depth, grey
+            yield warner(frame(depth_m, index * 0.1, camera=CAMERA, ego_speed_mps=8.0, image=image))
+
+    fresh, refilled = list(lines(again=False)), list(lines(again=True))
+    assert abs(fresh[-1].curvature_1pm) > 0.005
+    assert [one.to_json() for one in refilled] == [one.to_json() for one in fresh]
+
+
 def watch(eye, dots, times, yaw_of):
     depth, found = dots.depth(CAMERA, np.ones(len(dots.points))), []
     for time_s in times:

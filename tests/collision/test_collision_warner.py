@@ -170,6 +170,16 @@ def test_json_line():
     assert json.loads(FrameResult(float("nan"), Level.DEGRADED, "no time").to_json())["time_s"] is None
 
 
+def test_json_of_numbers_from_arrays():
+    times_s, rate_rps = np.arange(20, dtype=np.float32) * np.float32(0.1), np.float32(0.02)
+    warner = CollisionWarner(SETTINGS)
+    for index, time_s in enumerate(times_s):
+        one = frame(board(road(), 40 - index), time_s, ego_speed_mps=np.float32(10), yaw_rate_rps=rate_rps)
+        line = warner(one).to_json()
+    assert json.loads(line)["time_s"] == pytest.approx(1.9)
+    assert json.loads(FrameResult(np.int64(3), Level.CLEAR, "").to_json())["time_s"] == 3
+
+
 def test_reset_forgets():
     warner = CollisionWarner()
     first = [warner(frame(road(), index * 0.1)).to_json() for index in range(3)]

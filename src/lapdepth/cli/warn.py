@@ -17,7 +17,9 @@ def warn(
     ] = None,
     camera_to_front_m: Annotated[float, typer.Option(help="From the camera forward to the bumper.")] = 0.0,
     ego_speed_mps: Annotated[float | None, typer.Option(help="Own speed, the same all the time.")] = None,
-    ego_speed_csv: Annotated[Path | None, typer.Option(help="Own speed: columns time_s and speed_mps.")] = None,
+    ego_speed_csv: Annotated[
+        Path | None, typer.Option(help="Own speed: columns time_s, from the first frame, and speed_mps.")
+    ] = None,
     model: Annotated[str, typer.Option(help="Embedded name, model folder, .onnx file or hub id.")] = "default",
     fps: Annotated[float | None, typer.Option(help="Frames a second, of a folder.")] = None,
     timestamps: Annotated[Path | None, typer.Option(help="Of a folder: a file with a time for each picture.")] = None,

@@ -16,11 +16,14 @@ Places = npt.NDArray[np.float32]
 
 
 def grey_of(frame: Frame) -> ByteArray | None:
-    """(h, w) the picture of a frame in grey; `None` where it has none, or one smaller than its depth map."""
+    """(h, w) the picture of a frame in grey, its own: it is kept, and callers fill the same array again for the next frame.
+
+    `None` where there is no picture, or one smaller than its depth map.
+    """
     image, (height, width) = frame.image, frame.depth_m.shape
     if image is None or image.shape[0] < height or image.shape[1] < width:
         return None
-    return image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+    return image.copy() if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def follow_corners(

@@ -43,7 +43,7 @@ class EgoSpeed:
 
 
 def read_ego_speed(path: Path) -> EgoSpeed:
-    """Own speed of a CSV file with the columns `time_s` (the frames' clock) and `speed_mps`, as spreadsheets save it too.
+    """Own speed of a CSV file with the columns `time_s` (from the first frame) and `speed_mps`, as spreadsheets save it too.
 
     Raises:
         ReadError: The file cannot be read.

@@ -158,6 +158,8 @@ class FrameResult:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, np.generic):  # as numbers of an array or of a bus recording are
+        value = value.item()
     if isinstance(value, float):
         return round(value, 4) if math.isfinite(value) else None
     return [_plain(one) for one in value] if isinstance(value, tuple) else value

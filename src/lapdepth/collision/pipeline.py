@@ -139,7 +139,7 @@ def warn_frames(
                 yield _stalled(last, waits * warner.settings.health.max_gap_s)
                 continue
             waits = 0
-            began_s = (frame.time_s if live else 0.0) if began_s is None else began_s
+            began_s = frame.time_s if began_s is None else began_s
             pending.append((frame, pool.submit(see, frame.rgb)))
             while len(pending) > (0 if live else 1):
                 before, future = pending.popleft()

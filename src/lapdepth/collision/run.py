@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import time
 from collections import Counter
@@ -24,7 +25,7 @@ from lapdepth.collision.settings import WarnerSettings
 from lapdepth.collision.warner import CollisionWarner
 from lapdepth.errors import InputError, LapDepthError, OutputError, ReadError
 from lapdepth.imaging import ByteArray
-from lapdepth.io.files import line_writer
+from lapdepth.io.files import PICTURE_SUFFIXES, line_writer
 from lapdepth.io.read_ahead import ReadAhead
 from lapdepth.io.video import VideoFrame, open_frames
 from lapdepth.io.video_writer import write_video
@@ -140,9 +141,7 @@ def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None])
         LapDepthError: The model cannot be used.
     """
     ego = options.ego()
-    named = [str(path.resolve()) for path in (options.output, options.events, options.frames) if path is not None]
-    if len(set(named)) < len(named) or str(Path(options.source).absolute()) in named:
-        raise InputError("source, output, events and frames must be different files; give each a name of its own")
+    _check_files(options)
     count, stopped = _Count(), False
     failure: LapDepthError | None = None
     source = open_frames(options.source, options.fps, options.timestamps)
@@ -181,6 +180,21 @@ def run(options: Options, settings: WarnerSettings, tell: Callable[[str], None])
     if failure is not None:
         raise failure
     return count.words(seconds, ahead.dropped, stopped, settings)
+
+
+def _check_files(options: Options) -> None:
+    """Raise `InputError` where an output would replace another one, or what is read."""
+    outputs = [os.path.realpath(path) for path in (options.output, options.events, options.frames) if path is not None]
+    inputs = {os.path.realpath(path) for path in (options.source, options.ego_speed_csv, options.timestamps) if path is not None}
+    if len(set(outputs)) < len(outputs) or not inputs.isdisjoint(outputs):
+        raise InputError(
+            "source, ego_speed_csv, timestamps, output, events and frames must be different files; give each a name of its own"
+        )
+    if os.path.isdir(options.source):  # noqa: PTH112 - as in open_frames
+        pictures = {os.path.realpath(path) for path in Path(options.source).glob("*")}
+        for path in outputs:
+            if path in pictures and Path(path).suffix.lower() in PICTURE_SUFFIXES:
+                raise InputError(f"{path} is one of the source's pictures and would be overwritten; choose another name")
 
 
 def _telling(tell: Callable[[str], None]) -> Callable[[str], None]:

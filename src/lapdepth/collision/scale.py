@@ -51,7 +51,7 @@ class HeightHistory:
         gain = step / min(max(seen + step, 1e-9), settings.memory_s)
         reference = self.log_reference + gain * (log_height - self.log_reference)
         kept, kept_s = self.log_heights, self.kept_s
-        if time_s - kept_s >= APART_S:
+        if not 0 <= time_s - kept_s < APART_S:  # also where the clock was set back, as by a recording that begins anew
             kept, kept_s = (*kept, log_height)[-RECENT:], time_s
         return HeightHistory(reference, seen, time_s, kept, log_height - reference, kept_s)
 

@@ -65,7 +65,7 @@ class TurningEye:
             grey = np.asarray(cv2.pyrDown(grey), np.uint8)
         if grey.shape != (height, width):
             grey = np.asarray(cv2.resize(grey, (width, height)), np.uint8)
-        before, self._before = self._before, _Look(frame.time_s, grey, frame.depth_m, good)
+        before, self._before = self._before, _Look(frame.time_s, grey, frame.depth_m.copy(), good)
         if before is None or before.grey.shape != grey.shape or not 0 < frame.time_s - before.time_s <= self.settings.hold_s:
             self.yaw_rate_rps = None
             return None
