@@ -189,6 +189,7 @@ def test_sidecar(run, engine, pictures, out):
         "model_licence": "free",
         "engine": "fake",
         "formats": ["png16", "color"],
+        "other_formats": [],
         "png_units_per_metre": 256.0,
     }
 

@@ -9,7 +9,7 @@ import pytest
 
 from inference.fake_engine import FakeEngine, by_column, noise
 from lapdepth.errors import InputError, MissingExtraError, OutputError
-from lapdepth.inference.batch import FORMATS, check_extras, is_earlier_result, output_names, parse_formats, write_result
+from lapdepth.inference.batch import FORMATS, check_extras, is_done, is_earlier_result, output_names, parse_formats, write_result
 from lapdepth.inference.predictor import DepthPredictor
 
 
@@ -144,7 +144,7 @@ def test_sidecar_tells_the_scale_of_the_png(tmp_path, result):
     assert notes(tmp_path / "a.json")["png_units_per_metre"] is None
     write_result(result, tmp_path / "a", ["png16"], 500.0)
     assert notes(tmp_path / "a.json")["png_units_per_metre"] == 500
-    expected = set(result.metadata()) | {"formats", "png_units_per_metre"}
+    expected = set(result.metadata()) | {"formats", "other_formats", "png_units_per_metre"}
     assert set(notes(tmp_path / "a.json")) == expected
 
 
@@ -159,8 +159,51 @@ def test_sidecar_lists_what_earlier_runs_left(tmp_path, result):
     assert notes(tmp_path / "a.json")["png_units_per_metre"] is None
 
 
+def test_sidecar_does_not_tell_of_a_map_that_other_settings_made(tmp_path, result):
+    other = DepthPredictor(FakeEngine(10.0))(result.image, focal_px=2 * result.intrinsics.focal_px)
+    write_result(other, tmp_path / "a", ["png16", "npz"], 500.0)
+    write_result(result, tmp_path / "a", ["npz", "color"])
+    told = notes(tmp_path / "a.json")
+    assert (told["formats"], told["other_formats"], told["png_units_per_metre"]) == (["npz", "color"], ["png16"], None)
+    assert told["focal_px"] == result.intrinsics.focal_px
+    assert not is_done(tmp_path / "a", ["png16"], told["image"], told["model"])
+    assert is_earlier_result(tmp_path, tmp_path, tmp_path / "a_depth.png")
+    write_result(result, tmp_path / "a", ["png16"])
+    assert notes(tmp_path / "a.json")["formats"] == ["png16", "npz", "color"]
+    assert notes(tmp_path / "a.json")["other_formats"] == []
+
+
+def test_killed_between_map_and_sidecar_it_tells_of_no_map(tmp_path, result, monkeypatch):
+    class KilledError(BaseException):
+        pass
+
+    def kill(*_):
+        raise KilledError
+
+    write_result(result, tmp_path / "a", ["png16", "npz"], 500.0)
+    monkeypatch.setattr("lapdepth.inference.batch.color_codes", kill)
+    with pytest.raises(KilledError):
+        write_result(result, tmp_path / "a", ["png16", "color"], 100.0)
+    told = notes(tmp_path / "a.json")
+    assert (told["formats"], told["other_formats"], told["png_units_per_metre"]) == (["npz"], ["png16"], None)
+    assert not is_done(tmp_path / "a", ["png16"], told["image"], told["model"], 500.0)
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"formats": ["png16"]}', '{"predicted_at": 1, "formats": 5}', "\udcff", "[" * 10**5]
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"formats": ["png16"]}',
+        '{"predicted_at": 1, "formats": 5}',
+        '{"predicted_at": 1, "formats": [["png16"], "color"]}',
+        '{"predicted_at": 1, "formats": ["png16"], "other_formats": 5}',
+        '{"predicted_at": 1, "formats": ["png16"], "png_units_per_metre": NaN}',
+        '{"predicted_at": 1, "formats": ["png16"], "png_units_per_metre": "a"}',
+        "\udcff",
+        "[" * 10**5,
+    ],
 )
 def test_sidecar_of_another_program(tmp_path, result, text):
     (tmp_path / "a.json").write_bytes(text.encode(errors="surrogateescape"))

@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,12 @@ def write_result(
     """
     make_folder(stem.parent)
     files = result_files(stem, formats)
+    earlier = _read_sidecar(files["metadata"])
+    if earlier:
+        # A kill from here on must not leave a sidecar that tells of files as they were.
+        write_json(
+            files["metadata"], {**earlier, **_notes_on_files(stem, [], earlier, set(earlier["formats"]) - set(formats), None)}
+        )
     errors: list[LapDepthError | MemoryError] = []
     written: list[str] = []
 
@@ -136,21 +142,40 @@ def write_result(
         except (LapDepthError, MemoryError) as error:
             errors.append(error)
     if written:
-        write_json(files["metadata"], {**result.metadata(), **_notes_on_files(stem, written, png_scale)})
+        settings = result.metadata()
+        alike = all(earlier.get(name) == value for name, value in settings.items() if name != "predicted_at")
+        kept = set(earlier["formats"]) - set(formats) if earlier and alike else set[str]()
+        write_json(files["metadata"], {**settings, **_notes_on_files(stem, written, earlier, kept, png_scale)})
     if errors:
         raise errors[0]
 
 
-def _notes_on_files(stem: Path, written: Sequence[str], png_scale: float) -> dict[str, list[str] | float | None]:
-    """Which formats lie beside the sidecar, those of earlier runs too, and the scale of the PNG."""
+def _notes_on_files(
+    stem: Path, written: Sequence[str], earlier: Mapping[str, Any], kept: Set[str], png_scale: float | None
+) -> dict[str, list[str] | float | None]:
+    """Which formats beside the sidecar it tells of, `other_formats` that lie there as well, and the scale of the PNG.
+
+    Args:
+        stem: Path without suffix.
+        written: Formats of this run.
+        earlier: The sidecar of the run before, if any.
+        kept: Formats of that run which the new sidecar tells of too, since all its settings were the same.
+        png_scale: Codes for one metre of this run.
+    """
     files = result_files(stem, list(FORMATS))
-    earlier = _read_sidecar(files["metadata"])
-    kept = [name for name in FORMATS if name in earlier.get("formats", []) and files[name].exists()]
-    old_scale = earlier.get("png_units_per_metre") if "png16" in kept else None
+    there = [name for name in FORMATS if name in written or (name in _listed(earlier) and files[name].exists())]
+    told = [name for name in there if name in written or name in kept]
+    old_scale = earlier.get("png_units_per_metre") if "png16" in told else None
     return {
-        "formats": [name for name in FORMATS if name in written or name in kept],
+        "formats": told,
+        "other_formats": [name for name in there if name not in told],
         "png_units_per_metre": png_scale if "png16" in written else old_scale,
     }
+
+
+def _listed(notes: Mapping[str, Any]) -> set[str]:
+    """Every format that a sidecar says lies beside it."""
+    return {*notes.get("formats", []), *notes.get("other_formats", [])}
 
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
@@ -167,8 +192,12 @@ def parse_sidecar(data: bytes) -> dict[str, Any]:
         notes = json.loads(data)
     except (ValueError, RecursionError):
         return {}
-    ours = isinstance(notes, dict) and "predicted_at" in notes and isinstance(notes.get("formats"), list)
-    return notes if ours else {}
+    if not isinstance(notes, dict) or "predicted_at" not in notes or "formats" not in notes:
+        return {}
+    lists, scale = (notes["formats"], notes.get("other_formats", [])), notes.get("png_units_per_metre")
+    sound = all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in lists)
+    sound &= scale is None or (isinstance(scale, int | float) and math.isfinite(scale))
+    return notes if sound else {}
 
 
 def is_done(stem: Path, formats: Sequence[str], image: str, model: str, png_scale: float = 256.0, sky: SkyAs = "invalid") -> bool:
@@ -219,8 +248,7 @@ def is_earlier_result(output: Path, top: Path, path: Path) -> bool:
     if not folder.is_relative_to(target):
         return False
     return (start in target.parents) or any(
-        path.name.endswith(suffix)
-        and name in _read_sidecar(path.with_name(path.name.removesuffix(suffix) + METADATA)).get("formats", [])
+        path.name.endswith(suffix) and name in _listed(_read_sidecar(path.with_name(path.name.removesuffix(suffix) + METADATA)))
         for name, suffix in FORMATS.items()
     )
 
