@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from inference.fake_engine import FakeEngine, by_column
-from lapdepth.errors import ReadError
+from lapdepth.errors import InputError, ReadError
 from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.inference.video import predict_video
 from lapdepth.io.color import colorize
@@ -129,7 +129,28 @@ def test_a_source_that_fails_on_its_way_leaves_what_there_is(predict, tmp_path):
 def test_a_frame_that_does_not_fit_leaves_no_half_file(run, engine, clip, out):
     done = run("predict", clip, "--output", out, "--format", "color,png16", "--png-scale", 1e6, *FOCAL)
     assert (done.code, len(done.errors)) == (1, 1)
-    assert names(out) == ["drive_depth"]
+    assert names(out) == []
+
+
+def test_frames_in_a_folder_are_of_one_run(predict, tmp_path):
+    def sixteen_bit(times_s, png_scale, predict=predict):
+        return predict_video(source(made(times_s)), predict, tmp_path / "a", ["color", "png16"], png_scale=png_scale)
+
+    def growing(frame):
+        return DepthPredictor(FakeEngine(2.0 + 100 * frame.time_s))(frame.rgb, focal_px=100)
+
+    assert sixteen_bit(TIMES_S, 256.0) == 4
+    (tmp_path / "a_depth" / "notes.txt").write_text("mine")
+    whole = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="does not fit 16 bits"):
+        sixteen_bit(TIMES_S, 5000.0, growing)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == whole
+
+    assert sixteen_bit(TIMES_S[:2], 1000.0) == 2
+    assert names(tmp_path / "a_depth") == ["000000.png", "000001.png", "notes.txt"]
+    assert read_png16(tmp_path / "a_depth" / "000001.png", 1000.0)[0][0, 0] == pytest.approx(2, rel=0.02)
+    notes = json.loads((tmp_path / "a.json").read_text())
+    assert (notes["frames"], notes["png_units_per_metre"]) == (2, 1000)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,15 @@ def test_a_written_frame_stays_until_the_next_ones_time(tmp_path):
         assert levels(source) == [0, 2, 2, 2, *[3] * 10, 4, 5]
 
 
+@pytest.mark.parametrize("fps", [0.1, 0.5, 29.97, 59.94, 66.667, 119.123, 119.88])
+def test_every_frame_of_any_rate_is_kept(tmp_path, fps):
+    with write_video(tmp_path / "a.mp4", fps) as add:
+        for i in range(8):
+            add(i / fps, picture(i))
+    with open_frames(str(tmp_path / "a.mp4")) as source:
+        assert list(dict.fromkeys(levels(source))) == list(range(8))
+
+
 def test_nothing_is_left_of_a_video_that_failed(tmp_path):
     def two_sizes():
         with write_video(tmp_path / "a.mp4", 10) as add:

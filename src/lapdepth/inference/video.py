@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from lapdepth.errors import InputError, ReadError
+from lapdepth.errors import InputError, OutputError, ReadError
 from lapdepth.inference.batch import make_folder
 from lapdepth.inference.overlap import overlapped
 from lapdepth.inference.result import DepthResult
@@ -116,13 +118,12 @@ def predict_video(
     """
     files, metadata = VideoFiles(stem), dict[str, Any]()
     make_folder(stem.parent)
-    if "png16" in formats:
-        make_folder(files.frames)
     count, first_s, stopped = 0, 0.0, False
     smooth = SteadyDepth() if steady else None
     failure: ReadError | None = None
     with ExitStack() as stack:
         ahead = stack.enter_context(ReadAhead(source))
+        frames = stack.enter_context(_replacing_frames(files.frames)) if "png16" in formats else None
         video = stack.enter_context(write_video(files.video, source.fps)) if "color" in formats else None
         times = stack.enter_context(stack.enter_context(atomic_path(files.times)).open("w", encoding="ascii"))
         times.write("frame,time_s\n")
@@ -143,8 +144,8 @@ def predict_video(
             if smooth is not None:
                 mixed_m = np.minimum(smooth(frame.rgb, depth_m, result.intrinsics), np.float32(result.range_m[1]))
                 depth_m = np.where(result.sky, depth_m, mixed_m)
-            if "png16" in formats:
-                write_png16(files.frames / f"{count:06}.png", depth_m, result.valid, png_scale)
+            if frames is not None:
+                write_png16(frames / f"{count:06}.png", depth_m, result.valid, png_scale)
             if video is not None:
                 even = tuple(slice(side // 2 * 2) for side in depth_m.shape)  # as the encoder asks for
                 video(frame.time_s, colorize(depth_m, result.valid, *range_m)[even])
@@ -161,6 +162,7 @@ def predict_video(
             stopped = True
         if count == 0:
             raise failure or ReadError(f"{source.name} was stopped before its first frame; nothing is written")
+        files.metadata.unlink(missing_ok=True)  # of an earlier run: from here on its files are replaced
     for name in ("image", "valid_share", "sky_share"):
         del metadata[name]
     metadata |= {
@@ -178,6 +180,22 @@ def predict_video(
     if failure is not None:
         raise failure
     return count
+
+
+@contextmanager
+def _replacing_frames(folder: Path) -> Iterator[Path]:
+    """A hidden folder, whose frames take the place of all those in `folder` when the block ends well."""
+    try:
+        with TemporaryDirectory(prefix=".lapdepth-", dir=folder.parent) as scratch:
+            yield Path(scratch)
+            folder.mkdir(exist_ok=True)
+            for path in folder.iterdir():
+                if re.fullmatch(r"\d{6,}\.png", path.name):
+                    path.unlink()
+            for path in Path(scratch).iterdir():
+                path.replace(folder / path.name)
+    except OSError as error:
+        raise OutputError(f"cannot write the frames to {folder}: {error.strerror or error}") from None
 
 
 def video_range(near_m: float | None, far_m: float | None) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,11 @@ from lapdepth.io.video import open_frames, quietly
 
 LONGEST_FILL_S = 1.0
 """For a longer gap in the time stamps a written video does not stand still."""
+SLOWEST_FPS, FASTEST_FPS = 1 / LONGEST_FILL_S, 120.0
+"""Of what is written, whatever the source has: slower, a frame would not last until the next."""
+EXACT_FPS = 60.0
+"""Up to here the rate is the source's, then the next whole number: MPEG-4 counts a second in 65,535 parts at most, of which
+OpenCV takes a thousand for each frame of a rate such as a phone's 119.123."""
 
 
 @contextmanager
@@ -24,7 +30,7 @@ def write_video(path: Path, fps: float | None) -> Iterator[Callable[[float, Byte
 
     Args:
         path: Ends with `.mp4`.
-        fps: Frames a second; `None`: 25.
+        fps: Frames a second, brought between 1 and 120; `None`: 25.
 
     Yields:
         A function that takes a time in seconds and a frame (H, W, 3) uint8 RGB, all of one size. A frame stays until the next
@@ -36,7 +42,8 @@ def write_video(path: Path, fps: float | None) -> Iterator[Callable[[float, Byte
     """
     if path.suffix.lower() != ".mp4":
         raise InputError(f"cannot write {path}: the suffix is '{path.suffix}'; expected .mp4")
-    rate = min(fps or 25.0, 120.0)
+    rate = min(max(fps or 25.0, SLOWEST_FPS), FASTEST_FPS)
+    rate = rate if rate <= EXACT_FPS else math.ceil(rate)
     with atomic_path(path) as temporary:
         writer = _Writer(path, temporary, rate)
         try:
