@@ -3,7 +3,7 @@
     python scripts/average_models.py runs/open/model runs/open-more/model --output runs/open-average
 
 They must be of one architecture, and have a common ancestor, or the mean of their weights is no network at all. The configuration
-is that of the first; its provenance names them all.
+is that of the first; its provenance names them all, and so does its licence where theirs differ.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def main(
         network.load_state_dict(mean)
         told = [" ".join(f"{key}={value}" for key, value in one.items()) for one in others]
         notes = first | {f"averaged_with_{number}": text for number, text in enumerate(told, 2)}
-        network.config = network.config.model_copy(update={"provenance": notes})
+        licence = "; and ".join(dict.fromkeys(one.config.licence for one in networks))
+        network.config = network.config.model_copy(update={"provenance": notes, "licence": licence})
         save_model(network, output)
     except LapDepthError as error:
         typer.echo(f"average_models: {error}", err=True)

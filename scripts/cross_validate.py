@@ -33,6 +33,7 @@ from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.io.files import write_json
 from lapdepth.training.config import SourceSettings, TrainConfig, load_train_config
 from lapdepth.training.loop import make_sources, train
+from lapdepth.training.resume import changes_of
 
 
 def protocols_of(pairs: list[str], config: TrainConfig) -> dict[Path, str]:
@@ -112,7 +113,11 @@ def main(
         found: dict[str, list[Evaluation]] = {protocol: [] for protocol in protocol_of.values()}
         for fold in range(folds):
             config = held_out(base, protocol_of, fold, folds)
-            if not (config.output / "model").is_dir():
+            if (config.output / "model").is_dir():
+                changes_of(
+                    config, config.steps
+                )  # refuses a fold of other settings, which may have trained on what is held out now
+            else:
                 if shared is not None and not any(config.output.glob("checkpoint-*.pt")):
                     config.output.mkdir(parents=True, exist_ok=True)
                     check_shared(shared, base, config)

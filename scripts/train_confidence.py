@@ -9,6 +9,7 @@ the former uncertainty says nothing of this one: it becomes 1.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from lapdepth.errors import ConfigError, LapDepthError
 from lapdepth.model.checkpoint import load_model, save_model
 from lapdepth.model.network import LapDepth
 from lapdepth.training.config import load_train_config
-from lapdepth.training.loop import group_loss, make_sources
+from lapdepth.training.loop import TrainingStoppedError, group_loss, make_sources
 from lapdepth.training.schedule import learning_rate
 
 
@@ -54,6 +55,8 @@ def main(
     """Train, and write the model."""
     try:
         config = load_train_config(config_file, [*(changes or []), f"start_from={model}"])
+        if not config.loss.uncertainty:
+            raise ConfigError("loss.uncertainty is 0, which is all that is taught here; give it a weight")
         torch.manual_seed(config.seed)
         network = load_model(model).to(memory_format=torch.channels_last)
         learning = uncertainty_parameters(network)
@@ -73,8 +76,11 @@ def main(
                 group_loss(network, next(stream), config, error_factor=group.error_factor)["uncertainty"]
                 for group, stream in zip(config.groups, streams, strict=True)
             ]
-            torch.stack(parts).sum().backward()
+            total = torch.stack(parts).sum()
+            total.backward()
             optimizer.step()
+            if not all(math.isfinite(float(one.detach().sum())) for one in (total, *learning)):
+                raise TrainingStoppedError(f"the loss or the weights are not finite after step {step}; nothing is written")
             losses.append([part.item() for part in parts])
             if (step + 1) % 25 == 0:
                 recent = torch.tensor(losses[-25:]).mean(dim=0).tolist()

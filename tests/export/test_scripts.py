@@ -329,6 +329,11 @@ def test_cross_validation_from_a_shared_checkpoint(cross_validate, tmp_path, mon
     assert (again.exit_code, again.stdout) == (0, done.stdout)
     assert json.loads((output / "report.json").read_text()) == report
 
+    # A fold of other settings may have trained on what is held out now.
+    other = cross_validate(*arguments, "--set", "steps=2", "--set", "seed=9")
+    assert other.exit_code == 1
+    assert "fold-0-of-2 holds a run with seed = 3, not 9" in other.stderr
+
     # A fold that was interrupted goes on from its own checkpoint, not from the shared one.
     shutil.rmtree(output / "fold-1-of-2" / "model")
     last = cross_validate(*arguments, "--set", "steps=2")
@@ -383,11 +388,11 @@ def test_cross_validation_that_is_refused(cross_validate, tmp_path, options, mat
     assert not (tmp_path / "folds" / "report.json").exists()
 
 
-def teach(folder, model):
+def teach(folder, model, *more):
     """The script on four pictures for four steps."""
     app = typer.Typer()
     app.command()(script("train_confidence").main)
-    return CliRunner().invoke(app, [str(write_run(folder, steps=4)), str(model), "--output", str(folder / "taught")])
+    return CliRunner().invoke(app, [str(write_run(folder, steps=4)), str(model), "--output", str(folder / "taught"), *more])
 
 
 def test_teaching_confidence_leaves_depth_to_the_last_bit(tmp_path):
@@ -405,6 +410,20 @@ def test_teaching_confidence_leaves_depth_to_the_last_bit(tmp_path):
     assert not torch.equal(old.log_scale, new.log_scale)
     assert "confidence" in after.config.provenance
     assert after.config.error_scale == 1.0
+
+
+@pytest.mark.parametrize(
+    ("setting", "units", "match"), [("loss.uncertainty=0", "256", "give it a weight"), ("seed=1", "1e-50", "not finite")]
+)
+def test_a_confidence_that_cannot_be_taught_writes_nothing(tmp_path, setting, units, match):
+    config = make_run(tmp_path)
+    save_model(loop.starting_network(config), tmp_path / "start")
+    manifest = tmp_path / "data" / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace(",256,", f",{units},"))
+    done = teach(tmp_path, tmp_path / "start", "--set", setting)
+    assert done.exit_code == 1
+    assert match in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "taught").exists()
 
 
 def test_a_model_without_uncertainty_has_no_confidence_to_teach(tmp_path):
@@ -569,7 +588,7 @@ def test_models_are_averaged(tmp_path):
         network = build("small")
         for parameter in network.parameters():
             parameter.data += 0.1 * seed
-        network.config = network.config.model_copy(update={"name": name, "provenance": {"steps": str(seed)}})
+        network.config = network.config.model_copy(update={"name": name, "provenance": {"steps": str(seed)}, "licence": name})
         save_model(network, tmp_path / name)
     app = typer.Typer()
     app.command()(script("average_models").main)
@@ -581,6 +600,7 @@ def test_models_are_averaged(tmp_path):
     for key in changed:
         torch.testing.assert_close(mean[key], (one[key] + other[key]) / 2)
     assert load_model(tmp_path / "mean").config.provenance == {"steps": "0", "averaged_with_2": "steps=1"}
+    assert load_model(tmp_path / "mean").config.licence == "one; and other"
     done = CliRunner().invoke(app, [str(tmp_path / "one"), "open", "--output", str(tmp_path / "no")])
     assert "not of one architecture" in done.output  # so it was found by its name
     save_model(build("shallow"), tmp_path / "other")
