@@ -78,6 +78,7 @@ def test_a_run_ends_in_a_model_that_loads(finished):
 def test_a_run_leaves_settings_environment_log_and_checkpoints(finished):
     assert {path.name for path in finished.output.iterdir()} == {
         "config.json",
+        "data.json",
         "environment.json",
         "log.jsonl",
         "tensorboard",
@@ -214,6 +215,39 @@ def test_a_run_with_a_setting_that_is_gone_is_another_run(finished, tmp_path):
     (folder / "config.json").write_text(json.dumps(saved | {"berhu": 0.1}), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"with berhu = 0\.1, not null"):
         train(make_run(tmp_path), resume=True)
+
+
+def test_a_run_goes_on_with_the_same_pictures_alone(tmp_path):
+    config = make_run(tmp_path, steps=2)
+    train(config)
+    shutil.move(tmp_path / "data", tmp_path / "moved")
+    train(make_run(tmp_path, steps=3, data_root=str(tmp_path / "moved")), resume=True)
+    manifest = tmp_path / "moved" / "manifest.csv"
+    manifest.write_text("".join(manifest.read_text().splitlines(keepends=True)[:-1]))
+    before = sorted(path.name for path in config.output.iterdir())
+    with pytest.raises(
+        ConfigError, match=r"groups\.0\.sources\.0 \(manifest\.csv\) had 4 rows, has 3 rows.*choose another output"
+    ):
+        train(make_run(tmp_path, steps=4, data_root=str(tmp_path / "moved")), resume=True)
+    assert sorted(path.name for path in config.output.iterdir()) == before
+
+
+def test_all_of_the_optimizer_may_change_on_the_way(tmp_path, monkeypatch):
+    train(make_run(tmp_path, steps=2))
+    changed = {"lr": 1e-4, "eps": 1e-3, "encoder_lr_factor": 0.1, "encoder_weight_decay": 0.3, "decoder_weight_decay": 0.5}
+    seen, step_of = [], loop._step
+
+    def noting(step, network, optimizer, *rest):
+        parts = step_of(step, network, optimizer, *rest)
+        seen.extend((group["weight_decay"], group["eps"], group["factor"], group["lr"]) for group in optimizer.param_groups)
+        return parts
+
+    monkeypatch.setattr(loop, "_step", noting)
+    train(make_run(tmp_path, steps=3, optimizer=changed), resume=True)
+    (of_encoder, of_decoder) = seen
+    assert of_encoder[:3] == (0.3, 1e-3, 0.1)
+    assert of_decoder[:3] == (0.5, 1e-3, 1.0)
+    assert of_encoder[3] == pytest.approx(0.1 * of_decoder[3])
 
 
 def test_a_rate_that_is_lowered_on_the_way_is_said_in_the_model(tmp_path, monkeypatch):

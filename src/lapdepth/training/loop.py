@@ -51,7 +51,7 @@ from lapdepth.training.ranks import (
     total,
 )
 from lapdepth.training.report import RunLog, licence, provenance
-from lapdepth.training.resume import Change, changes_of
+from lapdepth.training.resume import Change, changes_of, check_data, digests
 from lapdepth.training.scenes import drawn_source
 from lapdepth.training.schedule import learning_rate
 from lapdepth.training.state import clear_unfinished, load_newest_state, save_state
@@ -101,10 +101,11 @@ def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
     state = load_newest_state(config.output) if config.output.is_dir() else None
     if state is not None and not resume:
         raise ConfigError(f"{config.output} holds a run; go on with --resume, or choose another output")
-    first_step, changes = 0, list[Change]()
+    first_step, changes, data = 0, list[Change](), digests(config, sources)
     if state is not None:
         first_step = _restore(state, network, average, optimizer)
         changes = changes_of(config, first_step)
+        check_data(config, data)
     same_everywhere("checkpoints of the steps", first_step)
     if device.type == "cpu" and config.precision == "bfloat16":
         use_float32_gradients(network)
@@ -112,7 +113,7 @@ def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
     streams = [_stream(group, drawn, config, first_step) for group, drawn in zip(config.groups, sources, strict=True)]
     if rank() == 0:
         clear_unfinished(config.output)
-    with RunLog(config, first_step, changes) if rank() == 0 else nullcontext() as log:
+    with RunLog(config, first_step, changes, data) if rank() == 0 else nullcontext() as log:
         for step in range(first_step, config.steps):
             step_batches = [
                 (group, next(stream)) for group, stream in zip(config.groups, streams, strict=True) if group.trains_at(step)
@@ -385,6 +386,8 @@ def _state(network: LapDepth, average: AveragedModel | None, optimizer: torch.op
 
 
 def _restore(state: dict[str, Any], network: LapDepth, average: AveragedModel | None, optimizer: torch.optim.AdamW) -> int:
+    # The optimizer's settings may have changed since; of the rates, the schedule gives each step its own.
+    settings = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
     try:
         network.load_state_dict(state["network"])
         if average is not None:
@@ -393,4 +396,6 @@ def _restore(state: dict[str, Any], network: LapDepth, average: AveragedModel | 
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"the checkpoint is of another network, averaging or freezing than the settings: {reason}") from None
+    for group, own in zip(optimizer.param_groups, settings, strict=True):
+        group.update(own)
     return int(state["step"])

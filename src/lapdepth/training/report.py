@@ -6,7 +6,7 @@ import json
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -35,16 +35,19 @@ class RunLog:
         config: The run.
         first_step: Where it starts or goes on.
         changes: What was changed on the way.
+        data: Digests of what it trains on.
 
     Raises:
         OutputError: The run's folder cannot be made or written.
     """
 
-    def __init__(self, config: TrainConfig, first_step: int, changes: Sequence[Change] = ()) -> None:
+    def __init__(
+        self, config: TrainConfig, first_step: int, changes: Sequence[Change] = (), data: Mapping[str, str] | None = None
+    ) -> None:
         self.config = config
         try:
             config.output.mkdir(parents=True, exist_ok=True)
-            write_settings(config, changes)
+            write_settings(config, changes, data or {})
             write_json(config.output / "environment.json", environment())
             self.events = SummaryWriter(str(config.output / "tensorboard"), purge_step=first_step)
             self.log = _log_from(config.output / "log.jsonl", first_step)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from lapdepth.data.loader import DrawnSource, Source
 from lapdepth.errors import ConfigError, ReadError
 from lapdepth.io.files import write_json
 from lapdepth.training.config import TrainConfig
 
-CONFIG_FILE, CHANGES_FILE = "config.json", "changes.json"
+CONFIG_FILE, CHANGES_FILE, DATA_FILE = "config.json", "changes.json", "data.json"
 
 FREE = ("output", "data_root", "workers", "checkpoint_every", "log_every")
 """Settings that change no loss."""
@@ -79,8 +82,41 @@ def changes_of(config: TrainConfig, first_step: int) -> list[Change]:
     return [one for one in changes if one.step < first_step] + differing
 
 
-def write_settings(config: TrainConfig, changes: Sequence[Change]) -> None:
-    """Write the run's settings and what was changed on the way into its folder."""
+def digests(config: TrainConfig, sources: Sequence[Sequence[Source | DrawnSource]]) -> dict[str, str]:
+    """The number of rows and a digest of them for each manifest that a run draws from; the folder of the data may move."""
+
+    def told(source: Source) -> str:
+        rows = [
+            [os.path.relpath(cell, config.data_root) if isinstance(cell, Path) else str(cell) for cell in cells]
+            for cells in (tuple(getattr(row, field.name) for field in fields(row)) for row in source.rows)
+        ]
+        return f"{len(rows)} rows, {sha256(json.dumps(rows).encode()).hexdigest()}"
+
+    return {
+        f"groups.{place}.sources.{number} ({settings.name})": told(source)
+        for place, (group, drawn) in enumerate(zip(config.groups, sources, strict=True))
+        for number, (settings, source) in enumerate(zip(group.sources, drawn, strict=True))
+        if isinstance(source, Source)
+    }
+
+
+def check_data(config: TrainConfig, data: Mapping[str, str]) -> None:
+    """Raise `ConfigError` where a run's manifests do not hold what it was begun with; of older runs nothing is on record."""
+    path = config.output / DATA_FILE
+    before = _read(path) if path.is_file() else data
+    for name in data:
+        if before.get(name) != data[name]:
+            rows = [str(one.get(name)).split(",")[0] for one in (before, data)]
+            raise ConfigError(
+                f"{config.output} was begun with other pictures: {name} had {rows[0]}, has {rows[1]}, and they are not the same; "
+                "give the data it was begun with, or choose another output"
+            )
+
+
+def write_settings(config: TrainConfig, changes: Sequence[Change], data: Mapping[str, str]) -> None:
+    """Write the run's settings, what was changed on the way, and the digests of its data into its folder."""
+    if data:
+        write_json(config.output / DATA_FILE, dict(data))
     if changes or (config.output / CHANGES_FILE).exists():
         write_json(config.output / CHANGES_FILE, [asdict(one) for one in changes])
     write_json(config.output / CONFIG_FILE, config.model_dump(mode="json"))
