@@ -106,18 +106,16 @@ def test_cmyk_jpeg(tmp_path):
     assert np.abs(read_image(path).rgb.astype(int) - (0, 255, 255)).max() <= 4  # cyan ink
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_16_bit_grey_tiff_of_either_byte_order(tmp_path, order):
-    values = np.full((H, W), 257 * 40, f"{order}u2")
+def write_grey_tiff(path, order, data, bits=16, photometric=1):
     tags = [
         (256, W),
         (257, H),
-        (258, 16),
+        (258, bits),
         (259, 1),
-        (262, 1),
+        (262, photometric),
         (273, 8 + 2 + 8 * 12 + 4),
         (278, H),
-        (279, values.nbytes),
+        (279, len(data)),
     ]
     entries = b"".join(
         struct.pack(f"{order}HHII", tag, 4, 1, value)
@@ -126,8 +124,29 @@ def test_16_bit_grey_tiff_of_either_byte_order(tmp_path, order):
         for tag, value in tags
     )
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
-    (tmp_path / "a.tif").write_bytes(head + entries + bytes(4) + values.tobytes())
-    assert (read_image(tmp_path / "a.tif").rgb == 40).all()
+    path.write_bytes(head + entries + bytes(4) + data)
+    return path
+
+
+@pytest.mark.parametrize(("order", "photometric", "code"), [("<", 1, 257 * 40), (">", 1, 257 * 40), ("<", 0, 65535 - 257 * 40)])
+def test_16_bit_grey_tiff_of_either_byte_order_and_either_white(tmp_path, order, photometric, code):
+    values = np.full((H, W), code, f"{order}u2")
+    path = write_grey_tiff(tmp_path / "a.tif", order, values.tobytes(), photometric=photometric)
+    assert (read_image(path).rgb == 40).all()
+
+
+@pytest.mark.parametrize(("code", "level"), [(4095, 255), (0, 0), (1606, 100)])
+def test_12_bit_grey_tiff(tmp_path, code, level):
+    two = bytes([code >> 4, (code & 15) << 4 | code >> 8, code & 255])
+    path = write_grey_tiff(tmp_path / "a.tif", "<", two * (H * W // 2), bits=12)
+    assert (read_image(path).rgb == level).all()
+
+
+def test_a_float_picture_of_zeros_and_ones_is_no_picture_of_codes(tmp_path):
+    values = np.zeros((H, W), np.float32)
+    values[: H // 2] = 1
+    with pytest.raises(InputError, match=r"float32 values from 0 to 1; expected 8 or 16 bits"):
+        read_image(saved(tmp_path / "a.tif", Image.fromarray(values)))
 
 
 def test_16_bit_pgm(tmp_path):

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from lapdepth.errors import InputError, LapDepthError, ReadError
 from lapdepth.imaging import MIN_SIDE, ByteArray
@@ -121,11 +122,21 @@ def _picture(image: Image.Image, name: str, path: Path | str | None) -> Picture:
 def _to_rgb(image: Image.Image, name: str) -> ByteArray:
     """Stored pixels of any mode as (H, W, 3) uint8."""
     if image.mode.startswith(("I", "F")):
-        return np.repeat(_to_8_bit(np.asarray(image), name)[..., None], 3, axis=2)
+        return np.repeat(_to_8_bit(_of_tiff(image), name)[..., None], 3, axis=2)
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return np.array(image.convert("RGB"), np.uint8)
+
+
+def _of_tiff(image: Image.Image) -> npt.NDArray[Any]:
+    """Grey values as they are, but of a TIFF 65535 for white: Pillow leaves 12 bits, and files where white is 0, as they are."""
+    values = np.asarray(image)
+    if not isinstance(image, TiffImageFile) or values.dtype.kind != "u":
+        return values
+    white = 2 ** int(image.tag_v2.get(BITSPERSAMPLE, (16,))[0]) - 1
+    light = white - values.astype(np.uint32) if image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0 else values.astype(np.uint32)
+    return np.asarray((light * 65535 + white // 2) // white)
 
 
 def _to_8_bit(values: npt.NDArray[Any], name: str) -> ByteArray:
@@ -133,7 +144,7 @@ def _to_8_bit(values: npt.NDArray[Any], name: str) -> ByteArray:
     if values.dtype.kind != "u":
         low, high = float(values.min()), float(values.max())
         whole = values.dtype.kind == "i" or np.array_equal(values, np.rint(values))
-        if not (whole and low >= 0 and high <= 65535):
+        if not (whole and low >= 0 and high <= 65535) or (values.dtype.kind == "f" and high == 1):
             raise InputError(
                 f"{name} holds {values.dtype} values from {low:g} to {high:g}; expected 8 or 16 bits a channel, "
                 "that is whole numbers from 0 to 65535. Convert it first"
