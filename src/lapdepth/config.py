@@ -7,10 +7,11 @@ metadata of exported files, so that a weight file can never meet the wrong range
 from __future__ import annotations
 
 import tomllib
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lapdepth.errors import ConfigError, ModelError, ReadError
 
@@ -19,6 +20,20 @@ FORMAT_VERSION = 1
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _is_line(text: str) -> bool:
+    return not any(unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") for one in text)
+
+
+def _one_line(text: str) -> str:
+    """The text as it is; a stranger's file must not write control characters to a terminal."""
+    if not _is_line(text):
+        raise ValueError("expected one line of text without control characters")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
 Channels = Annotated[int, Field(ge=1, le=4096)]
 
 MAX_WORKING_PIXELS = 4096 * 4096
@@ -94,8 +109,8 @@ class ModelConfig(Settings):
     """
 
     format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
-    name: str = Field(min_length=1, max_length=80)
-    encoder: str = Field(min_length=1, max_length=120)
+    name: Annotated[Line, Field(min_length=1, max_length=80)]
+    encoder: Annotated[Line, Field(min_length=1, max_length=120)]
     levels: Literal[5, 6] = 5
     norm: Literal["bn", "gn"] = "bn"
     activation: Literal["relu", "elu", "mish"] = "relu"
@@ -113,8 +128,8 @@ class ModelConfig(Settings):
     error_scale: Positive = 1.0
     image_mean: tuple[Finite, Finite, Finite] = (0.485, 0.456, 0.406)
     image_std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
-    licence: str = "unknown"
-    provenance: dict[str, str] = {}
+    licence: Line = "unknown"
+    provenance: dict[Line, Line] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -233,10 +248,14 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     table[last] = parsed
 
 
+def _visible(text: str) -> str:
+    return text if _is_line(text) else ascii(text)[1:-1]
+
+
 def _first(error: ValidationError) -> str:
     """One line for the first thing that is wrong, and how many more there are."""
     first, *others = error.errors(include_url=False)
-    where = ".".join(str(part) for part in first["loc"]) or "settings"
+    where = _visible(".".join(str(part) for part in first["loc"])) or "settings"
     more = f" (and {len(others)} more)" if others else ""
     if first["type"] == "extra_forbidden":
         return f"unknown key '{where}'{more}"

@@ -317,16 +317,24 @@ def test_a_device_chooses_the_torch_engine():
     assert DepthPredictor.from_pretrained(device="cpu").engine.name == "torch"
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 10, 10), (1,)])
-def test_an_output_of_another_shape(shape, monkeypatch):
+@pytest.mark.parametrize(
+    ("output", "match"),
+    [
+        (np.ones((1, 1, 10, 10), np.float32), r"gave \(1, 1, 10, 10\)"),
+        (np.ones(1, np.float32), r"gave \(1,\)"),
+        ([np.ones((1, 1, 32, 64), np.float32)], "gave list; expected float32"),
+        (np.full((1, 1, 32, 64), "2"), "gave <U1; expected float32"),
+    ],
+)
+def test_an_output_of_another_shape_or_kind(output, match, monkeypatch):
     engine = DepthPredictor.from_pretrained(threads=1).engine
 
     class Session:
         def run(self, *_):
-            return [np.ones(shape, np.float32)] * 2
+            return [output] * 2
 
     monkeypatch.setattr(engine, "_session", Session())
-    with pytest.raises(ModelError, match="export it again"):
+    with pytest.raises(ModelError, match=f"{match}.*xport it again"):
         engine(np.zeros((1, 3, 32, 64), np.float32))
 
 

@@ -70,6 +70,9 @@ class OnnxEngine:
             raise ModelError(f"model '{self.config.name}' failed on {image.shape}: {str(error).splitlines()[0]}") from None
         batch, _, height, width = image.shape
         for output in outputs:
+            if not isinstance(output, np.ndarray) or output.dtype.kind != "f":
+                kind = output.dtype if isinstance(output, np.ndarray) else type(output).__name__
+                raise ModelError(f"model '{self.config.name}' gave {kind}; expected float32. Export it again")
             if output.shape != (batch, 1, height, width):
                 raise ModelError(f"model '{self.config.name}' gave {output.shape} for {image.shape}; export it again")
         return np.asarray(outputs[0], np.float32), np.asarray(outputs[1], np.float32) if len(outputs) > 1 else None
