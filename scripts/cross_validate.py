@@ -71,7 +71,11 @@ def held_out(config: TrainConfig, manifests: Collection[Path], fold: int, folds:
 
 def check_shared(shared: Path, base: TrainConfig, divided: TrainConfig) -> None:
     """Refuse a checkpoint from after a group came in that draws from what the fold holds out."""
-    step = int(torch.load(shared, map_location="cpu", weights_only=True)["step"])
+    try:
+        step = int(torch.load(shared, map_location="cpu", weights_only=True)["step"])
+    except Exception as error:  # PyTorch raises a dozen types on what is no checkpoint
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"--shared {shared} cannot be read: {reason}; expected a checkpoint that a training run left") from None
     for before, after in zip(base.groups, divided.groups, strict=True):
         if before.first_step < step and make_sources(before, base) != make_sources(after, divided):
             raise ConfigError(
@@ -119,8 +123,8 @@ def main(
                 )  # refuses a fold of other settings, which may have trained on what is held out now
             else:
                 if shared is not None and not any(config.output.glob("checkpoint-*.pt")):
-                    config.output.mkdir(parents=True, exist_ok=True)
                     check_shared(shared, base, config)
+                    config.output.mkdir(parents=True, exist_ok=True)
                     shutil.copy(shared, config.output / "checkpoint-00000000.pt")
                 train(config, resume=True)
             predictor = DepthPredictor.from_pretrained(str(config.output / "model"))

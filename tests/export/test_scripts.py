@@ -340,6 +340,26 @@ def test_cross_validation_from_a_shared_checkpoint(cross_validate, tmp_path, mon
     assert (last.exit_code, last.stdout) == (0, done.stdout)
 
 
+@pytest.mark.parametrize("make", [lambda path: path.write_text("text"), lambda path: torch.save({"stop": 1}, path)])
+def test_a_shared_checkpoint_that_is_none_is_refused(cross_validate, tmp_path, make):
+    make(tmp_path / "shared.pt")
+    arguments = [
+        "--folds",
+        2,
+        "--hold-out",
+        "manifest.csv=plain",
+        "--output",
+        tmp_path / "folds",
+        "--shared",
+        tmp_path / "shared.pt",
+    ]
+    done = cross_validate(write_run(tmp_path), *arguments)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("cross_validate: --shared")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "folds").exists()
+
+
 def test_a_shared_checkpoint_that_saw_a_scene_held_out_is_refused(cross_validate, tmp_path):
     groups = [
         {"name": "start", "crop": [32, 48], "batch": 1, "sources": [{"manifest": "more/manifest.csv"}], "last_step": 1},

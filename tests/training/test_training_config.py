@@ -242,6 +242,12 @@ def test_a_crop_that_does_not_divide(path):
         read(path)
 
 
+def test_two_groups_of_one_name(path):
+    path.write_text(TOML + SECOND.format(1).replace("late", "all"))
+    with pytest.raises(ConfigError, match="two groups have one name"):
+        read(path)
+
+
 SECOND = """
 [[groups]]
 name = "late"

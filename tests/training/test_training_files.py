@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="training needs the torch extra")
 
 from data.pictures import write_pictures  # noqa: E402
 from lapdepth import __version__  # noqa: E402
-from lapdepth.data.manifest import divide, read_manifest  # noqa: E402
+from lapdepth.data.manifest import divide, read_manifest, write_manifest  # noqa: E402
 from lapdepth.errors import OutputError  # noqa: E402
 from lapdepth.training import report  # noqa: E402
 from lapdepth.training.loop import make_sources  # noqa: E402
@@ -101,6 +101,19 @@ def test_a_scene_held_out_of_one_data_set_is_held_out_of_all(tmp_path):
     for group in config.groups:
         (source,) = make_sources(group, config)
         assert [row.scene for row in source.rows] == ["scene0", "scene0", "scene2", "scene2"]
+
+
+def test_pictures_held_out_without_a_scene_are_held_out_of_all(tmp_path):
+    listed = write_pictures(tmp_path / "data", 40)
+    lines = [line.rpartition(",")[0] for line in listed.read_text().splitlines()]
+    listed.write_text("\n".join(lines))
+    (tmp_path / "data" / "again").mkdir()
+    write_manifest(tmp_path / "data" / "again" / "all.csv", read_manifest(listed))
+    sources = [{"manifest": "again/all.csv"}, {"manifest": "manifest.csv", "fold": 1, "folds": 4}]
+    config = make_run(tmp_path, groups=[{"name": "all", "crop": [64, 96], "batch": 2, "sources": sources}])
+    again, divided = make_sources(config.groups[0], config)
+    assert [row.image.name for row in again.rows] == [row.image.name for row in divided.rows]
+    assert 0 < len(again.rows) < 30
 
 
 def git(folder, *arguments):

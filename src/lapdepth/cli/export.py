@@ -48,8 +48,10 @@ def export(
     needs_torch("export")
     from lapdepth.errors import InputError
     from lapdepth.export.onnx import MAX_RELATIVE_DIFFERENCE, export_onnx
+    from lapdepth.io.files import check_folder
     from lapdepth.model.checkpoint import load_model
 
+    check_folder(output)
     network = load_model(model)
     if (calibration is not None or max_change is not None) and precision is not Precision.INT8:
         raise InputError("--calibration and --max-change are for --precision int8")

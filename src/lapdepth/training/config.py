@@ -35,8 +35,8 @@ class SourceSettings(Settings):
         size: (height, width) of their pictures, before augmentation; `None` for the group's crop.
         focal_px: Smallest and largest focal length of their pictures; drawn evenly in the logarithm.
         split: Only rows of this split.
-        fold: Held out of training: the `fold`-th of `folds` blocks of scenes. What the other sources have of a scene of that name
-            is held out too.
+        fold: Held out of training: the `fold`-th of `folds` blocks of scenes. What other sources have of a scene of that name, or of
+            a picture in it, is held out too.
         folds: Number of blocks; 0 trains on all.
         repeat: How often each row appears in an epoch.
         window: (left, top, width, height) of the part of the picture that may be used, or `kb`: 1216x352 at the bottom middle.
@@ -208,6 +208,8 @@ class TrainConfig(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if len({group.name for group in self.groups}) < len(self.groups):
+            raise ValueError("two groups have one name, under which their losses are logged; name them apart")
         for group in self.groups:
             if group.crop[0] % self.model.stride or group.crop[1] % self.model.stride:
                 raise ValueError(f"crop {group.crop} of group '{group.name}' must be multiples of {self.model.stride}")

@@ -6,6 +6,7 @@ Legend: B batch, H and W height and width of a group's crop.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from dataclasses import fields
@@ -331,30 +332,29 @@ def _to(batch: Batch, device: torch.device) -> Batch:
 
 def make_sources(group: GroupSettings, config: TrainConfig) -> list[Source | DrawnSource]:
     """What a group trains on: the rows of each manifest, without scenes held out, and how they are used; scenes to draw."""
-    out = _scenes_held_out(config)
+    scenes, pictures = _held_out(config)
     sources: list[Source | DrawnSource] = []
     for settings in group.sources:
         if settings.manifest is None:
             sources.append(drawn_source(settings, group))
             continue
         rows = read_manifest(config.data_root / settings.manifest, settings.split)
-        if settings.folds:
-            rows, _ = divide(rows, settings.fold, settings.folds)
-        rows = [row for row in rows if row.scene not in out]
+        rows = [row for row in rows if row.scene not in scenes and os.path.realpath(row.image) not in pictures]
         sources.append(Source(rows, settings.repeat, settings.window, settings.sky))
     return sources
 
 
-def _scenes_held_out(config: TrainConfig) -> set[str]:
-    """Names of the scenes that a source of any group holds out: pictures of one scene may lie in several data sets."""
-    return {
-        row.scene
-        for group in config.groups
-        for settings in group.sources
-        if settings.manifest is not None and settings.folds
-        for row in divide(read_manifest(config.data_root / settings.manifest, settings.split), settings.fold, settings.folds)[1]
-        if row.scene
-    }
+def _held_out(config: TrainConfig) -> tuple[set[str], set[str]]:
+    """Scenes and pictures that a source of any group holds out: either may be in several data sets."""
+    scenes, pictures = set[str](), set[str]()
+    for settings in (source for group in config.groups for source in group.sources):
+        if settings.manifest is None or not settings.folds:
+            continue
+        rows = read_manifest(config.data_root / settings.manifest, settings.split)
+        kept, out = divide(rows, settings.fold, settings.folds)
+        scenes |= {row.scene for row in out if row.scene}
+        pictures |= {os.path.realpath(row.image) for row in rows} - {os.path.realpath(row.image) for row in kept}
+    return scenes, pictures
 
 
 def _check_filled(sources: list[list[Source | DrawnSource]]) -> None:
