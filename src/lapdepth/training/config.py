@@ -35,8 +35,8 @@ class SourceSettings(Settings):
         size: (height, width) of their pictures, before augmentation; `None` for the group's crop.
         focal_px: Smallest and largest focal length of their pictures; drawn evenly in the logarithm.
         split: Only rows of this split.
-        fold: Held out of training: the `fold`-th of `folds` blocks of scenes. What other sources have of a scene of that name, or of
-            a picture in it, is held out too.
+        fold: Held out of training: the `fold`-th of `folds` blocks of scenes. What other sources have of a scene of that name,
+            or of the same pictures, is held out too.
         folds: Number of blocks; 0 trains on all.
         repeat: How often each row appears in an epoch.
         window: (left, top, width, height) of the part of the picture that may be used, or `kb`: 1216x352 at the bottom middle.
