@@ -1,6 +1,8 @@
 """Saved predictions: found, decoded and aligned, with numbers by hand."""
 
 import pickle
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -31,6 +33,7 @@ def metres(values, truth_m, coding, mask=ALL):
         (Coding(), [1, 2, 0, -3], [1, 2, 0, 0]),
         (Coding(), [np.nan, np.inf, 2, 4], [0, 0, 2, 4]),
         (Coding(units=256), [256, 128, 0, 512], [1, 0.5, 0, 2]),
+        (Coding(units=0.5), [np.finfo(np.float32).max, 1, 2, 3], [0, 2, 4, 6]),  # twice that is more than float32 holds
         (Coding("inverse"), [0.5, 0.25, 0, -1], [2, 4, 1000, 1000]),
         (Coding("inverse", 2), [1, 0.5, 4, np.nan], [2, 4, 0.5, 0]),
         (Coding(alignment="median"), [1, 2, 3, 6], [2, 4, 6, 12]),  # medians 2.5 and 5
@@ -95,6 +98,11 @@ def test_files_of_all_kinds(tmp_path):
         values = read_values(tmp_path / name)
         assert values.dtype == np.float32
         assert np.array_equal(values, made)
+
+
+def test_a_number_too_large_is_infinite(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[1e300, 2], [3, 4]]))
+    assert read_values(tmp_path / "a.npy").tolist() == [[np.inf, 2], [3, 4]]
 
 
 @pytest.mark.parametrize(
@@ -178,6 +186,53 @@ def test_each_picture_gets_its_own_prediction_where_names_repeat(tmp_path):
     (tmp_path / "saved/b/0.npy").rename(tmp_path / "saved/0.npy")
     with pytest.raises(ReadError, match=r"1 of 2 pictures have no prediction in .*: no .*b/0.png"):
         scored(tmp_path, rows, Coding())
+
+
+def test_a_picture_beside_the_manifest_is_not_scored_with_the_truth_beside_it(tmp_path):
+    write_pictures(tmp_path / "frames", 2)
+    for i in range(2):
+        (tmp_path / "frames" / f"{i}-depth.png").rename(tmp_path / "frames" / f"{i}_depth.png")
+        save(tmp_path, f"{i}.png", np.full((80, 120), 128 * (i + 1), np.uint16))  # half of the truth
+    (tmp_path / "set").mkdir()
+    lines = [[f"../frames/{i}.png", f"../frames/{i}_depth.png", 256, 110, 105, 57, 41.5, "test", f"scene{i}"] for i in range(2)]
+    write_manifest(tmp_path / "set" / "m.csv", lines)
+    rows = read_manifest(tmp_path / "set" / "m.csv")
+    assert scored(tmp_path, rows, Coding(units=256)).metrics["abs_rel"] == pytest.approx(0.5)
+    (tmp_path / "saved" / "1.png").unlink()
+    with pytest.raises(ReadError, match=r"1 of 2 pictures have no prediction in .*: no .*saved/1.png"):
+        scored(tmp_path, rows, Coding(units=256))
+    for name in ("a", "b"):  # the name alone does not tell them apart
+        write_pictures(tmp_path / name, 1)
+    write_manifest(tmp_path / "set" / "m.csv", [[f"../{name}/0.png", *lines[0][1:]] for name in ("a", "b")])
+    with pytest.raises(ReadError, match=r"a/0.png is not below .*set, the manifest's folder, and another picture is named 0"):
+        scored(tmp_path, read_manifest(tmp_path / "set" / "m.csv"), Coding(units=256))
+
+
+def test_absolute_pictures_have_their_place_below_a_relative_manifest(tmp_path, monkeypatch):
+    found = []
+    for i, drive in enumerate(("a", "b")):
+        (row,) = read_manifest(write_pictures(tmp_path / "set" / drive, 1))
+        found.append(row)
+        save(tmp_path, f"{drive}/0.npy", np.full((80, 120), i + 1.0))
+    save(tmp_path, "0.npy", np.full((80, 120), 1.0))
+    monkeypatch.chdir(tmp_path)
+    saved = SavedPredictions(tmp_path / "saved", found, tmp_path / "set", Coding(), PLAIN)
+    relative = SavedPredictions(tmp_path / "saved", found, Path("set"), Coding(), PLAIN)
+    for one in (saved, relative):
+        depths_m = [one(None, None)[0][0, 0] for _ in one.samples(found)]
+        assert depths_m == [1, 2]
+
+
+@pytest.mark.parametrize("other", ["0.jpg", "0_depth.png"])
+def test_two_pictures_that_one_file_would_be_scored_for(tmp_path, rows, other):
+    save(tmp_path, "0_depth.npy", np.ones((80, 120)))
+    pair = [rows[0], replace(rows[1], image=rows[1].image.with_name(other))]
+    with pytest.raises(
+        ReadError, match=rf"0_depth.npy would be scored for {other} and for 0.png; expected a prediction for each"
+    ):
+        scored(tmp_path, pair, Coding())
+    twice = [rows[0], replace(rows[0], split="again")]
+    assert len(scored(tmp_path, twice, Coding()).per_image) == 2
 
 
 def test_predictions_of_the_window_alone(tmp_path):

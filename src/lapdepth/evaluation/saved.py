@@ -12,6 +12,7 @@ Legend: H, W height and width of the picture; h, w of the part that the protocol
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -87,14 +88,14 @@ class SavedPredictions:
     Args:
         folder: Where the predictions are.
         rows: What is scored. A prediction has the place of its picture relative to `root`, or, where no two pictures have one
-            name, only its name.
+            name, only its name. Of a picture that is not below `root` only the name tells.
         root: Folder of the manifest.
         coding: What the numbers mean.
         protocol: What is scored.
         cap_m: Farthest depth scored.
 
     Raises:
-        ReadError: A row has no prediction.
+        ReadError: A row has no prediction, or not one of its own.
         ConfigError: A PNG is to be metric, and its unit is not told.
     """
 
@@ -147,7 +148,8 @@ def to_metres(values: FloatArray, truth_m: FloatArray, mask: BoolArray, coding: 
     """Saved numbers to metres.
 
     Args:
-        values: (h, w) as saved; not finite, or 0 and less for depth, is where nothing was predicted.
+        values: (h, w) as saved; not finite, or 0 and less for depth, is where nothing was predicted, as is what float32 cannot
+            hold in metres.
         truth_m: (h, w) metres.
         mask: (h, w) bool, scored pixels: alignment sees no others.
         coding: What the numbers mean.
@@ -168,11 +170,12 @@ def to_metres(values: FloatArray, truth_m: FloatArray, mask: BoolArray, coding: 
     used &= np.isfinite(depth_m)
     if coding.alignment == "median" and used.any():
         depth_m = depth_m * (np.median(truth_m[used]) / np.median(depth_m[used]))
-    return np.where(predicted, np.clip(depth_m, MIN_TRUTH_M, FAR_M if inverse else None), 0).astype(np.float32)
+    clipped = np.where(predicted, np.clip(depth_m, MIN_TRUTH_M, FAR_M if inverse else None), 0)
+    return np.where(clipped <= np.finfo(np.float32).max, clipped, 0).astype(np.float32)
 
 
 def read_values(path: Path) -> FloatArray:
-    """The numbers (H, W) of a saved prediction, float32, as they are.
+    """The numbers (H, W) of a saved prediction, float32, as they are; infinite where they are larger than float32 holds.
 
     Raises:
         ReadError: Missing, damaged, or not one map.
@@ -196,7 +199,8 @@ def read_values(path: Path) -> FloatArray:
     squeezed = np.squeeze(array)
     if squeezed.ndim != 2 or squeezed.dtype.kind not in "fiu" or not squeezed.size:
         raise ReadError(f"{path} holds {array.dtype} {array.shape}; expected one map (H, W) of numbers")
-    return np.asarray(squeezed, np.float32)
+    with np.errstate(over="ignore"):
+        return np.asarray(squeezed, np.float32)
 
 
 def _one_array(path: Path, arrays: Any) -> npt.NDArray[Any]:
@@ -208,18 +212,32 @@ def _one_array(path: Path, arrays: Any) -> npt.NDArray[Any]:
 
 
 def _find(folder: Path, rows: Sequence[Row], root: Path) -> list[Path]:
-    names = Counter(row.image.stem for row in rows)
+    # Of absolute paths, so that a picture named by one has its place below a relative manifest too.
+    places = {row.image: Path(os.path.relpath(row.image, root)) for row in rows}
+    names = Counter(place.stem for place in set(places.values()))
+    owners: dict[Path, Path] = {}
     found: list[Path] = []
     missing: list[Path] = []
     for row in rows:
-        inside = row.image.relative_to(root) if row.image.is_relative_to(root) else Path(row.image.name)
-        stems = [inside.with_suffix("")] + ([Path(row.image.stem)] if names[row.image.stem] == 1 else [])
+        place = places[row.image]
+        # What leads out of the manifest's folder would lead out of the folder of predictions, even to the truth.
+        stems = [] if place.parts[0] == os.pardir else [place.with_suffix("")]
+        stems += [Path(place.stem)] if names[place.stem] == 1 else []
+        if not stems:
+            raise ReadError(
+                f"{row.image} is not below {root}, the manifest's folder, and another picture is named {place.stem} too; "
+                "expected names that tell which prediction is whose. Put the manifest into a folder above all pictures"
+            )
         files = [folder / f"{stem}{ending}{suffix}" for stem in stems for ending in ENDINGS for suffix in SUFFIXES]
         file = next((file for file in files if file.is_file()), None)
         if file is None:
             missing.append(files[0])
-        else:
-            found.append(file)
+            continue
+        if (other := owners.setdefault(file, place)) != place:
+            raise ReadError(
+                f"{file} would be scored for {place} and for {other}; expected a prediction for each. Name them apart"
+            )
+        found.append(file)
     if missing:
         raise ReadError(
             f"{len(missing)} of {len(rows)} pictures have no prediction in {folder}: no {missing[0]}, nor .npz or .npy, for one"
