@@ -237,6 +237,14 @@ def test_json_that_cannot_be_written(run, engine, manifest, tmp_path):
     assert done.out == ""  # told before the work, not after
 
 
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_folder_where_a_file_is_to_be_written_is_told_before_the_work(run, engine, manifest, tmp_path, option):
+    (manifest.parent / "b.png").unlink()  # scoring would tell of this
+    done = run("evaluate", "--manifest", manifest, "--protocol", "plain", option, tmp_path)
+    assert (done.code, done.out, len(done.errors)) == (1, "", 1)
+    assert f"cannot write {tmp_path}: it is a folder or a device; give the name of a file" in done.errors[0]
+
+
 def test_missing_picture(run, engine, manifest):
     (manifest.parent / "b.png").unlink()
     done = run("evaluate", "--manifest", manifest, "--protocol", "plain")

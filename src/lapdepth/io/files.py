@@ -32,9 +32,12 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// i
 
 
 def check_folder(path: Path) -> None:
-    """Raise `OutputError` where the folder that a file is to be written into is missing, before long work is done for it."""
-    if not path.parent.is_dir():
+    """Raise `OutputError` where a file's folder is missing, or its name is a folder's or device's, before long work for it."""
+    target = Path(os.path.realpath(path))
+    if not os.path.isdir(target.parent):  # noqa: PTH112 - Path.is_dir raises for names that are too long
         raise OutputError(f"cannot write {path}: the folder {path.parent} does not exist; make it first")
+    if os.path.exists(target) and not target.is_file():  # noqa: PTH110 - as above; replacing /dev/null would break the machine
+        raise OutputError(f"cannot write {path}: it is a folder or a device; give the name of a file")
 
 
 @contextmanager
@@ -57,10 +60,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     temporary = target.parent / f".lapdepth-{secrets.token_hex(8)}{path.suffix}"
     try:
-        if not target.parent.is_dir():
-            raise OutputError(f"cannot write {path}: the folder {path.parent} does not exist; make it first")
-        if target.exists() and not target.is_file():  # replacing /dev/null would break the machine
-            raise OutputError(f"cannot write {path}: it is a folder or a device; give the name of a file")
+        check_folder(path)
         yield temporary
         if not temporary.exists():
             raise OutputError(f"cannot write {path}: the encoder wrote nothing; try another file format")
