@@ -166,6 +166,21 @@ def test_one_fault(sound, tmp_path, spoil, kind, reason):
     assert reason in found[2]
 
 
+def test_sky_of_an_8_bit_map_is_not_measured(sound, tmp_path):
+    made = np.full(SIZE, 20, np.uint8)
+    made[:50] = 255
+    for name in ("2-depth.png", "2-dense.png"):
+        cv2.imwrite(str(tmp_path / name), made)
+    sound[2][9] = "2-dense.png"
+    sound[2][2] = 1
+    for i, line in enumerate(sound):
+        line[1] = line[1] if i == 2 else f"other/{i}-depth.png"
+        codes(tmp_path / f"other/{i}-depth.png", 1000, SIZE)
+        line.append(255 if i == 2 else "")
+    write_manifest(tmp_path / "m.csv", sound, f"{HEADER},sky_code")
+    assert check_rows(read_manifest(tmp_path / "m.csv")) == []  # 255.5 m would be an unlikely median
+
+
 def test_all_faults_of_a_row(sound, tmp_path):
     spoil_center(tmp_path, sound)
     spoil_size(tmp_path, sound)

@@ -1,5 +1,6 @@
 """Manifests: what is read, what is refused, and how scenes are kept apart."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 from data.pictures import CAMERA, write_dense, write_manifest, write_pictures
-from lapdepth.data.manifest import UNNAMED_GAP, Row, divide, load_sample, read_depth, read_manifest
+from lapdepth.data.manifest import COLUMNS, UNNAMED_GAP, Row, divide, load_sample, read_depth, read_manifest
+from lapdepth.data.manifest import write_manifest as write_rows
 from lapdepth.errors import ConfigError, ReadError
 
 GOOD = ["a.png", "a-depth.png", "256", "100", "101", "50", "40", "train", "street"]
@@ -144,6 +146,38 @@ def test_a_sample_has_its_picture_depth_and_camera(tmp_path):
     camera = sample.intrinsics
     assert (camera.width, camera.height, camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px) == (120, 80, *CAMERA)
     assert (sample.name, sample.scene) == ("2", "scene1")
+
+
+@pytest.mark.parametrize(("kind", "sky_code", "metres"), [(np.uint8, 255, 4.05), (np.uint16, 65535, 4.0), (np.uint16, 400, 0)])
+def test_sky_is_no_distance_in_either_map(tmp_path, kind, sky_code, metres):
+    (row,) = read_manifest(write_pictures(tmp_path, 1))
+    codes = np.full((80, 120), 40 if kind is np.uint8 else 400, kind)
+    codes[:20] = np.iinfo(kind).max
+    for path in (row.depth, tmp_path / "0-dense.png"):
+        cv2.imwrite(str(path), codes)
+    units = 10 if kind is np.uint8 else 100
+    write_manifest(tmp_path / "m.csv", [[*GOOD, "0-dense.png", sky_code]], f"{','.join(COLUMNS)},scene,dense_depth,sky_code")
+    (found,) = read_manifest(tmp_path / "m.csv")
+    sample = load_sample(replace(found, image=row.image, depth=row.depth, units_per_metre=units))
+    sky = codes == sky_code
+    assert np.array_equal(sample.sky, sky)
+    for depth_m in (sample.depth_m, sample.dense_m):
+        assert not depth_m[sky].any()
+        np.testing.assert_allclose(depth_m[40:], metres, rtol=1e-6)
+
+
+@pytest.mark.parametrize("code", ["nan", "inf", "-5", "0", "0.5", "65536", "1e400"])
+def test_a_code_for_sky_that_no_map_can_hold(tmp_path, code):
+    write_manifest(tmp_path / "m.csv", [[*GOOD, "65535"], [*GOOD, code]], f"{','.join(COLUMNS)},scene,sky_code")
+    with pytest.raises(ConfigError, match=rf"m\.csv:3: sky_code is {code}; expected a code of the depth map, from 1 to 65535"):
+        read_manifest(tmp_path / "m.csv")
+
+
+def test_a_code_for_sky_is_written_as_read(tmp_path):
+    path = write_pictures(tmp_path, 1)
+    rows = [replace(row, sky_code=65535) for row in read_manifest(path)]
+    write_rows(path, rows)
+    assert read_manifest(path) == rows
 
 
 def test_picture_and_depth_of_different_size_are_refused(tmp_path):

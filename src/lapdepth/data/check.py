@@ -128,10 +128,8 @@ def _inspect(row: Row) -> _Seen:
         return _Seen([("unreadable", str(error))], b"", nothing)
     found = _camera(row, *image.shape[:2])
     try:
-        depth_m = read_depth(row.depth, row.units_per_metre)
-        if row.sky_code is not None:
-            depth_m[depth_m == np.float32(row.sky_code) / np.float32(row.units_per_metre)] = 0
-        dense_m = None if row.dense_depth is None else read_depth(row.dense_depth, row.units_per_metre)
+        depth_m = read_depth(row.depth, row.units_per_metre, row.sky_code)
+        dense_m = None if row.dense_depth is None else read_depth(row.dense_depth, row.units_per_metre, row.sky_code)
         saturated = float((depth_m == np.float32(65535) / np.float32(row.units_per_metre)).mean())
     except LapDepthError as error:
         return _Seen([*found, ("unreadable", str(error))], digest, picture_hash(image))

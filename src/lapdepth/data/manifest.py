@@ -8,8 +8,8 @@ Layout: a CSV with a header and one picture a row, paths relative to the CSV's f
 0 is not measured. An 8-bit code v stands for the values from v to v + 1, so half a code is added. `split` is any word, such
 as train or test. `scene` groups pictures that must not be divided between training and test; without it, neighbours in the
 list are taken to be of one room or drive. `dense_depth` is a second map in the same code whose holes were filled in, for the
-published gradient loss; it is never scored. `sky_code` is a code of `depth` that stands for sky, not for a distance; it is given
-where the sky is known, as in rendered pictures.
+published gradient loss; it is never scored. `sky_code`, from 1 to 65535, is a code of both maps that stands for sky, not for a
+distance; it is given where the sky is known, as in rendered pictures.
 
 `k1`, `k2`, `p1`, `p2` and `k3`, OpenCV's distortion of the lens, must be 0 or empty where they are given: whatever reads pictures
 here takes them for those of a pinhole, and would learn or score wrong rays. Further columns are ignored.
@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.data.sample import Sample
@@ -34,6 +35,8 @@ from lapdepth.errors import ConfigError, ReadError
 from lapdepth.io.depth import read_codes
 from lapdepth.io.files import write_bytes
 from lapdepth.io.images import read_image
+
+BoolArray = npt.NDArray[np.bool_]
 
 COLUMNS = ("image", "depth", "units_per_metre", "fx_px", "fy_px", "cx_px", "cy_px", "split")
 DISTORTION = ("k1", "k2", "p1", "p2", "k3")
@@ -56,7 +59,7 @@ class Row:
     split: str
     scene: str
     dense_depth: Path | None = None
-    sky_code: float | None = None
+    sky_code: int | None = None
 
 
 def read_manifest(path: Path, split: str | None = None) -> list[Row]:
@@ -102,7 +105,7 @@ def write_manifest(path: Path, rows: Sequence[Row]) -> None:
             Path(os.path.relpath(file, path.parent)).as_posix() if file else ""
             for file in (row.image, row.depth, row.dense_depth)
         ]
-        code = "" if row.sky_code is None else f"{row.sky_code:.10g}"
+        code = "" if row.sky_code is None else row.sky_code
         writer.writerow((*files[:2], *numbers, row.split, row.scene, *(files[2:] if dense else []), *([code] if sky else [])))
     write_bytes(path, text.getvalue().encode())
 
@@ -141,32 +144,34 @@ def load_sample(row: Row) -> Sample:
     """
     image = read_image(row.image).rgb
     height, width = image.shape[:2]
-    depth_m = _read_depth_of_size(row.depth, row.units_per_metre, (height, width))
-    dense_m = None if row.dense_depth is None else _read_depth_of_size(row.dense_depth, row.units_per_metre, (height, width))
+    depth_m, sky = _read_of_size(row.depth, row, (height, width))
+    dense_m = None if row.dense_depth is None else _read_of_size(row.dense_depth, row, (height, width))[0]
     camera = Intrinsics(width, height, row.fx_px, row.fy_px, row.cx_px, row.cy_px)
-    sky = None
-    if row.sky_code is not None:
-        sky = depth_m == np.float32(row.sky_code) / np.float32(row.units_per_metre)
-        depth_m[sky] = 0
     return Sample(row.image.stem, row.scene or row.image.stem, image, depth_m, camera, dense_m, sky)
 
 
-def read_depth(path: Path, units_per_metre: float) -> FloatArray:
-    """Measured depth (H, W) float32 in metres, 0 where there is none, of an 8- or 16-bit PNG.
+def read_depth(path: Path, units_per_metre: float, sky_code: int | None = None) -> FloatArray:
+    """Measured depth (H, W) float32 in metres, 0 where there is none, as in the sky, of an 8- or 16-bit PNG.
 
     Raises:
         ReadError: The file cannot be read or is not a one-channel PNG.
     """
+    return _depth_and_sky(path, units_per_metre, sky_code)[0]
+
+
+def _depth_and_sky(path: Path, units_per_metre: float, sky_code: int | None) -> tuple[FloatArray, BoolArray | None]:
     codes = read_codes(path)
     half = 0.5 if codes.dtype == np.uint8 else 0.0
-    return np.where(codes > 0, (codes + np.float32(half)) / np.float32(units_per_metre), np.float32(0))
+    sky = None if sky_code is None else np.asarray(codes == sky_code, np.bool_)
+    measured = codes > 0 if sky is None else (codes > 0) & ~sky
+    return np.where(measured, (codes + np.float32(half)) / np.float32(units_per_metre), np.float32(0)), sky
 
 
-def _read_depth_of_size(path: Path, units_per_metre: float, size: tuple[int, int]) -> FloatArray:
-    depth_m = read_depth(path, units_per_metre)
+def _read_of_size(path: Path, row: Row, size: tuple[int, int]) -> tuple[FloatArray, BoolArray | None]:
+    depth_m, sky = _depth_and_sky(path, row.units_per_metre, row.sky_code)
     if depth_m.shape != size:
         raise ReadError(f"{path} is {depth_m.shape}, its picture {size}; they must be of one size")
-    return depth_m
+    return depth_m, sky
 
 
 def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
@@ -185,6 +190,8 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
         )
     if not all(math.isfinite(number) for number in numbers) or min(numbers[:3]) <= 0:
         raise ConfigError(f"{path}:{line}: units_per_metre, fx_px and fy_px must be positive and finite")
+    if sky_code is not None and not (1 <= sky_code <= 65535 and sky_code.is_integer()):
+        raise ConfigError(f"{path}:{line}: sky_code is {code}; expected a code of the depth map, from 1 to 65535, or nothing")
     if not cells["image"] or not cells["depth"]:
         raise ConfigError(f"{path}:{line}: image and depth must name files")
     folder = path.parent
@@ -199,5 +206,5 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
         split=cells["split"] or "",
         scene=cells.get("scene") or "",
         dense_depth=folder / dense if (dense := cells.get("dense_depth")) else None,
-        sky_code=sky_code,
+        sky_code=None if sky_code is None else int(sky_code),
     )
