@@ -51,6 +51,22 @@ def test_check_of_two_manifests_together(run, manifest):
     assert done.out.splitlines()[-1] == f"{train}, {test}: 2 rows, 1 problem (1 leak)"
 
 
+def test_check_of_two_manifests_whose_splits_have_one_name(run, manifest):
+    lines = manifest.read_text().replace(",train,", ",test,").splitlines()
+    train, test = manifest.with_name("train.csv"), manifest.with_name("test.csv")
+    cv2.imwrite(str(manifest.parent / "3.jpg"), cv2.imread(str(manifest.parent / "1.png")))
+    train.write_text("\n".join(lines[:3]) + "\n")
+    test.write_text("\n".join([lines[0], lines[1], lines[3], lines[4].replace("3.png", "3.jpg").replace("scene1", "x")]) + "\n")
+    assert run("data", "check", test).code == run("data", "check", train).code == 0
+    done = run("data", "check", train, test)
+    assert done.code == 1
+    same, scene, alike, last = done.out.splitlines()
+    assert f"{test} row 1: {manifest.parent / '0.png'}: leak: the same picture as {train} row 1 of 'test'" in same
+    assert scene.endswith(f"leak: scene 'scene0' is in 'test' and, from {train} row 1 on, in 'test'")
+    assert f"{test} row 3: {manifest.parent / '3.jpg'}: leak: looks like {train} row 2 of 'test'" in alike
+    assert last == f"{train}, {test}: 5 rows, 3 problems (3 leak)"
+
+
 def test_check_tells_a_wrong_unit_by_what_the_pictures_look_like(run, tmp_path, engine):
     """The engine of these tests sees 2.5 m in each; of the 8 pictures the middle ones have 4 and 5 m."""
     manifest = write_pictures(tmp_path / "set", 8)

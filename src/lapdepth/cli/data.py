@@ -27,7 +27,8 @@ def check(
 ) -> None:
     """Read every file and name what is wrong: one line a problem, exit status 1 if there is any.
 
-    Give the manifests of training and test together, to find pictures that are in both. Pictures that look like no photograph of
+    Give the manifests of training and test together, to find pictures and scenes that are in both, whatever the splits are
+    called. Pictures that look like no photograph of
     a room or a road, such as those of a microscope, need --no-look.
     """
     from collections import Counter
@@ -41,13 +42,14 @@ def check(
     read = [(manifest, read_manifest(manifest)) for manifest in manifests]
     rows = [row for _, some in read for row in some]
     places = [f"{f'{path} ' if len(read) > 1 else ''}row {i}" for path, some in read for i in range(1, len(some) + 1)]
+    numbers = [number for number, (_, some) in enumerate(read) for _ in some]
     network = cache(DepthPredictor.from_pretrained)  # not loaded for too few pictures
 
     def expect(image: ByteArray, focal_px: float) -> FloatArray:
         return network("open")(image, focal_px=focal_px, sky="far").depth_m
 
     with progress_bar() as show:
-        problems = check_rows(rows, places, partial(show, "checking"), jobs, expect if look else None)
+        problems = check_rows(rows, places, partial(show, "checking"), jobs, expect if look else None, numbers)
     for problem in problems:
         typer.echo(printable(str(problem)))
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(problem.kind for problem in problems).items())

@@ -2,7 +2,7 @@
 
 Every row is read as training reads it. What is looked for: files that are missing or unreadable, sizes that differ, depth
 without measurements, a unit or a camera that can hardly be right, pictures listed twice, and pictures or scenes that are in more
-than one split.
+than one split. The splits of two manifests are two, also where they have one name.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ class Problem:
         return f"{self.place}: {self.image}: {self.kind}: {self.text}"
 
 
+_Part = tuple[int, str]
+"""Number of a manifest, and one of its splits."""
 _Found = list[tuple[int, str, str]]
 """Index of a row, kind and text of its problem."""
 
@@ -89,6 +91,7 @@ def check_rows(
     watch: Callable[[int, int], None] = lambda done, total: None,
     jobs: int = 0,
     expect: Expect | None = None,
+    manifests: Sequence[int] | None = None,
 ) -> list[Problem]:
     """All problems of the rows of one or several manifests, in the order of the rows.
 
@@ -98,6 +101,7 @@ def check_rows(
         watch: Called with the number of rows read and of all.
         jobs: Threads that read; 0 is one for each processor.
         expect: What tells wrong units by what pictures look like, on `COMPARED` pictures of each unit.
+        manifests: Number of each row's manifest; `None` is one for all.
     """
     places = [f"row {i + 1}" for i in range(len(rows))] if places is None else places
     seen: list[_Seen] = []
@@ -111,8 +115,9 @@ def check_rows(
     found = [(i, *what) for i, one in enumerate(seen) for what in one.found]
     found += _mixed_units(rows)
     found += [] if expect is None else _unexpected(rows, seen, expect)
+    parts = [(number, row.split) for number, row in zip(manifests or [0] * len(rows), rows, strict=True)]
     for look in (_duplicates, _shared_scenes, _alike):
-        found += look(rows, seen, places)
+        found += look(rows, seen, places, parts)
     return [Problem(i, places[i], rows[i].image, kind, text) for i, kind, text in sorted(found, key=lambda one: one[0])]
 
 
@@ -225,7 +230,7 @@ def _ratio(row: Row, expect: Expect) -> float:
     return float(np.median(expect(sample.image, row.fx_px)[measured] / sample.depth_m[measured]))
 
 
-def _duplicates(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str]) -> _Found:
+def _duplicates(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str], parts: Sequence[_Part]) -> _Found:
     """A picture that is listed twice, byte for byte, which in two splits is a leak; or a depth map that two pictures share."""
     found = []
     pictures: dict[bytes, int] = {}
@@ -233,7 +238,7 @@ def _duplicates(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str
     for i, (row, one) in enumerate(zip(rows, seen, strict=True)):
         first = pictures.setdefault(one.digest, i) if one.digest else i
         if first != i:
-            leak = rows[first].split != row.split
+            leak = parts[first] != parts[i]
             other_split = f" of '{rows[first].split}'" if leak else ""
             text = f"the same picture as {places[first]}{other_split}, {rows[first].image}"
             found.append((i, "leak" if leak else "duplicate", text))
@@ -243,26 +248,26 @@ def _duplicates(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str
     return found
 
 
-def _shared_scenes(rows: Sequence[Row], _: Sequence[_Seen], places: Sequence[str]) -> _Found:
+def _shared_scenes(rows: Sequence[Row], _: Sequence[_Seen], places: Sequence[str], parts: Sequence[_Part]) -> _Found:
     """Scenes in two splits, each told once."""
     found = []
     first: dict[str, int] = {}
-    told: set[tuple[str, str]] = set()
+    told: set[tuple[str, _Part]] = set()
     for i, row in enumerate(rows):
         before = first.setdefault(row.scene, i)
-        if row.scene and rows[before].split != row.split and (row.scene, row.split) not in told:
-            told.add((row.scene, row.split))
+        if row.scene and parts[before] != parts[i] and (row.scene, parts[i]) not in told:
+            told.add((row.scene, parts[i]))
             text = f"scene '{row.scene}' is in '{row.split}' and, from {places[before]} on, in '{rows[before].split}'"
             found.append((i, "leak", text))
     return found
 
 
-def _alike(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str]) -> _Found:
+def _alike(rows: Sequence[Row], seen: Sequence[_Seen], places: Sequence[str], parts: Sequence[_Part]) -> _Found:
     """Pictures of one split that are all but those of another."""
     found = []
-    members: dict[str, list[int]] = {}
-    for i, row in enumerate(rows):
-        members.setdefault(row.split, []).append(i)
+    members: dict[_Part, list[int]] = {}
+    for i, part in enumerate(parts):
+        members.setdefault(part, []).append(i)
     splits = list(members)
     for k, split in enumerate(splits[1:], 1):
         earlier = [i for other in splits[:k] for i in members[other]]
