@@ -305,6 +305,21 @@ def test_a_report_in_html(run, engine, manifest, tmp_path):
     assert str(tmp_path) not in text
 
 
+def test_pictures_of_one_name_are_drawn_apart_where_there_are_no_scenes(run, engine, tmp_path):
+    """The engine tells 2 m: wrong by 0 and by 1/2 in one folder, by 1/2 and by 0 in the other."""
+    lines = []
+    for place, metres in (("a/0", 2), ("a/1", 4), ("b/0", 4), ("b/1", 2)):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        lines.append(add(tmp_path, place, metres))
+    (tmp_path / "list.csv").write_text(HEADER + "".join(lines))
+    data, out = scored(run, tmp_path / "list.csv", "--html", tmp_path / "report.html")
+    assert [one["scene"] for one in data["per_image"]] == ["a/0.png", "a/1.png", "b/0.png", "b/1.png"]
+    assert out.splitlines()[1].split()[:9] == ["abs_rel", "0.2500", "95", "%", "over", "pictures", "0.0000", "to", "0.5000"]
+    text = (tmp_path / "report.html").read_text()
+    assert "<h3>b/1.png <small>" in text
+    assert str(tmp_path) not in text
+
+
 def test_several_models_and_saved_predictions(run, engine, manifest, tmp_path):
     metric, inverse = save(manifest, tmp_path / "metric", 4, ".png"), save(manifest, tmp_path / "inverse", 0.25)
     options = ["--split", "test", "--model", "default", "--model", "default", "--html", tmp_path / "report.html"]

@@ -180,6 +180,16 @@ def test_a_code_for_sky_is_written_as_read(tmp_path):
     assert read_manifest(path) == rows
 
 
+def test_pictures_of_one_name_in_two_folders_are_no_scene(tmp_path):
+    for name in ("a", "b"):
+        write_pictures(tmp_path / name, 1)
+    lines = [[f"{name}/0.png", f"{name}/0-depth.png", *GOOD[2:8], ""] for name in ("a", "b")]
+    write_manifest(tmp_path / "m.csv", lines)
+    rows = read_manifest(tmp_path / "m.csv")
+    assert [load_sample(row).scene for row in rows] == ["a/0.png", "b/0.png"]
+    assert [row.scene for row in rows] == ["", ""]  # so that folds keep their gap
+
+
 def test_picture_and_depth_of_different_size_are_refused(tmp_path):
     rows = read_manifest(write_pictures(tmp_path, 1))
     cv2.imwrite(str(rows[0].depth), np.ones((40, 60), np.uint16))

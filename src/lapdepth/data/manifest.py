@@ -23,7 +23,7 @@ import itertools
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ UNNAMED_GAP = 10
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a manifest, checked."""
+    """One line of a manifest, checked; `listed` is the picture's path as it stands there."""
 
     image: Path
     depth: Path
@@ -60,6 +60,7 @@ class Row:
     scene: str
     dense_depth: Path | None = None
     sky_code: int | None = None
+    listed: str = field(default="", compare=False)
 
 
 def read_manifest(path: Path, split: str | None = None) -> list[Row]:
@@ -147,7 +148,8 @@ def load_sample(row: Row) -> Sample:
     depth_m, sky = _read_of_size(row.depth, row, (height, width))
     dense_m = None if row.dense_depth is None else _read_of_size(row.dense_depth, row, (height, width))[0]
     camera = Intrinsics(width, height, row.fx_px, row.fy_px, row.cx_px, row.cy_px)
-    return Sample(row.image.stem, row.scene or row.image.stem, image, depth_m, camera, dense_m, sky)
+    scene = row.scene or row.listed or row.image.as_posix()  # a name alone may repeat in another folder
+    return Sample(row.image.stem, scene, image, depth_m, camera, dense_m, sky)
 
 
 def read_depth(path: Path, units_per_metre: float, sky_code: int | None = None) -> FloatArray:
@@ -207,4 +209,5 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
         scene=cells.get("scene") or "",
         dense_depth=folder / dense if (dense := cells.get("dense_depth")) else None,
         sky_code=None if sky_code is None else int(sky_code),
+        listed=cells["image"],
     )

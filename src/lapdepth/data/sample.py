@@ -17,7 +17,7 @@ class Sample:
 
     Attributes:
         name: Unique within its data set, for reports.
-        scene: Pictures of one scene are never divided between training and test.
+        scene: Pictures of one scene are never divided between training and test. Without one, a word that no other picture has.
         image: (H, W, 3) uint8 RGB.
         depth_m: (H, W) float32, metres along the optical axis; 0 where nothing was measured.
         intrinsics: Camera at that very size.

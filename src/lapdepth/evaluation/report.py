@@ -6,6 +6,7 @@ import html
 import math
 from collections.abc import Sequence
 from datetime import date
+from pathlib import PurePath
 
 from lapdepth import __version__
 from lapdepth.evaluation.charts import Named, distance_charts, reliability_chart, sparsification_chart
@@ -161,10 +162,12 @@ def _pictures(title: str, chosen: Sequence[Seen], models: Sequence[Scored]) -> s
             score = f"abs_rel {own.metrics['abs_rel']:.3f}, delta1 {own.metrics['delta1']:.3f}"
             whose = f"{colour_key(i, len(models))}{html.escape(model.name)}: " if len(models) > 1 else ""
             tiles += [(predicted, f"{whose}prediction"), (error, f"{whose}error, {score}")]
-        where = f"{html.escape(seen.scene)} / " if seen.scene and seen.scene != seen.name else ""
+        # Where no scene is named, the picture's own path stands for it.
+        itself = seen.name in (seen.scene, PurePath(seen.scene).stem)
+        place = seen.scene if itself else f"{seen.scene} / {seen.name}".removeprefix(" / ")
         figures = "".join(f"<figure><img src='{uri}' alt=''><figcaption>{words}</figcaption></figure>" for uri, words in tiles)
         shots += (
-            f"<h3>{where}{html.escape(seen.name)} "
+            f"<h3>{html.escape(place)} "
             f"<small>depth {near_m:.3g} m<span class='bar depth'></span>{far_m:.3g} m</small></h3>"
             f"<div class=shots>{figures}</div>"
         )
