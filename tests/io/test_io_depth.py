@@ -179,6 +179,17 @@ def test_npz_round_trip(tmp_path):
     assert names(tmp_path) == ["d.npz"]
 
 
+def test_npz_of_another_tool_is_zero_where_invalid(tmp_path):
+    parts = {"valid": np.array([[True, False, False, False]]), "intrinsics": np.ones(4), "metadata": np.array("{}")}
+    np.savez(tmp_path / "d.npz", depth_m=np.array([[2.5, np.nan, -5, 1e300]]), **parts)
+    got = read_npz(tmp_path / "d.npz")
+    assert (got.depth_m.tolist(), got.depth_m.dtype) == ([[2.5, 0, 0, 0]], np.float32)
+    for too_much in (1e300, 1e-60):  # infinite and zero as float32
+        np.savez(tmp_path / "d.npz", depth_m=np.array([[too_much, 1, 1, 1]]), **parts)
+        with pytest.raises(ReadError, match="1 valid pixels are not positive and finite"):
+            read_npz(tmp_path / "d.npz")
+
+
 def test_npz_is_plain_numpy(tmp_path):
     write_npz(tmp_path / "any.name", DEPTH, VALID, None, CAMERA, {})
     with np.load(tmp_path / "any.name", allow_pickle=False) as arrays:

@@ -195,12 +195,16 @@ def read_npz(path: Path) -> DepthFile:
 
 def _depth_file(arrays: dict[str, npt.NDArray[Any]]) -> DepthFile:
     depth_m, valid, confidence = arrays["depth_m"], arrays["valid"], arrays.get("confidence")
+    if depth_m.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what another tool wrote as float64 may be infinite as float32, and is refused then
+            depth_m = depth_m.astype(np.float32)
     check_depth(depth_m, valid)
+    depth_m = np.where(valid, depth_m, np.float32(0))
     if confidence is not None and (confidence.shape != depth_m.shape or confidence.dtype != np.float32):
         raise InputError(f"confidence is {confidence.dtype} {confidence.shape}, not float32 {depth_m.shape}")
     fx, fy, cx, cy = (float(value) for value in arrays["intrinsics"])
     intrinsics = Intrinsics(depth_m.shape[1], depth_m.shape[0], fx, fy, cx, cy)
-    return DepthFile(depth_m.astype(np.float32), valid, confidence, intrinsics, dict(json.loads(str(arrays["metadata"]))))
+    return DepthFile(depth_m, valid, confidence, intrinsics, dict(json.loads(str(arrays["metadata"]))))
 
 
 def _decode(data: bytes) -> npt.NDArray[Any] | None:
