@@ -180,6 +180,18 @@ def test_folder_is_searched_below_sorted_without_hidden(tmp_path):
     assert expand(tmp_path) == wanted
 
 
+def test_linked_folders_are_searched_once_without_going_in_circles(tmp_path):
+    below = tmp_path / "below"
+    own, other = touch(below / "room" / "a.png"), touch(tmp_path / "elsewhere" / "b.png")
+    (below / "hall").symlink_to(tmp_path / "elsewhere")
+    (below / "again").symlink_to(tmp_path / "elsewhere")
+    (below / "alias").symlink_to(own.parent)  # comes before the folder itself in the order of names
+    (own.parent / "up").symlink_to(below)
+    (other.parent / "back").symlink_to(below)
+    (below / ".hidden").symlink_to(tmp_path)
+    assert expand(below) == [below / "again" / "b.png", own]
+
+
 def test_glob_and_duplicates_keep_order(tmp_path, monkeypatch):
     a, b, c = (touch(tmp_path / name) for name in ("a.png", "b.png", "sub/c.png"))
     touch(tmp_path / "notes.txt")

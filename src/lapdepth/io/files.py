@@ -192,7 +192,8 @@ def expand_inputs(
 ) -> tuple[list[Path], list[LapDepthError]]:
     """Files, folders and patterns to picture files, each once, in the order given.
 
-    Folders are searched with all below them, sorted; hidden files are left out. A plain file is returned even when
+    Folders are searched with all below them, those that links lead to too, each folder once; hidden files are left out. What is
+    found is sorted. A plain file is returned even when
     it is missing, so that a batch can report it and go on; for the same reason errors are returned, not raised.
 
     Args:
@@ -244,9 +245,18 @@ def _pictures_below(top: Path, errors: list[LapDepthError]) -> list[Path]:
         errors.append(ReadError(f"cannot read the folder {error.filename}: {_reason(error)}"))
 
     found: list[Path] = []
-    for folder, folders, names in os.walk(top, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [path for path in (Path(folder) / name for name in names) if _is_picture(path)]
+    searched: set[str] = set()
+    to_search = [top]
+    for start in to_search:  # links come last, so that a folder keeps its own name, and may lead in circles
+        for folder, folders, names in os.walk(start, onerror=unreadable):
+            real = os.path.realpath(folder)
+            if real in searched:
+                folders.clear()
+                continue
+            searched.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            to_search += [path for path in (Path(folder) / name for name in folders) if os.path.islink(path)]  # noqa: PTH114 - as above
+            found += [path for path in (Path(folder) / name for name in names) if _is_picture(path)]
     return sorted(found)
 
 
