@@ -135,6 +135,35 @@ def test_prepare_a_folder_of_ones_own(run, tmp_path):
     assert (done.code, done.out) == (0, f"{tmp_path / 'manifest.csv'}: 1 row, 0 problems\n")
 
 
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (["--units-per-metre", "inf"], "the depth maps have inf codes a metre; expected a positive number"),
+        (["--focal-px", "inf"], "the focal length is (inf, inf) pixels; expected positive numbers"),
+        (["--center-px", "nan", "5"], "the principal point is (nan, 5.0); expected a column and a row in pixels"),
+    ],
+)
+def test_prepare_a_folder_with_a_camera_that_no_manifest_holds(run, tmp_path, option, reason):
+    noise(tmp_path / "rgb/1.png", 1)
+    codes(tmp_path / "depth/1.png", 1250)
+    done = run("data", "prepare", "folder", tmp_path, "--units-per-metre", 1000, "--focal-px", 80, *option)
+    assert (done.code, done.out, len(done.errors)) == (1, "", 1)
+    assert reason in done.err
+    assert not (tmp_path / "manifest.csv").exists()
+
+
+def test_prepare_a_folder_with_a_linked_scene(run, tmp_path):
+    noise(tmp_path / "elsewhere/1.png", 1)
+    codes(tmp_path / "set/depth/hall/1.png", 1250)
+    (tmp_path / "set/rgb").mkdir()
+    (tmp_path / "set/rgb/hall").symlink_to(tmp_path / "elsewhere")
+    options = ("--units-per-metre", 1000, "--focal-px", 80)
+    for _ in range(2):  # again, its own list is not lost
+        done = run("data", "prepare", "folder", tmp_path / "set", *options)
+        assert (done.code, done.out) == (0, f"{tmp_path / 'set/manifest.csv'}: 1 train\n")
+    assert "rgb/hall/1.png,depth/hall/1.png" in (tmp_path / "set/manifest.csv").read_text()
+
+
 def test_preview(run, manifest, tmp_path):
     done = run("data", "preview", manifest, "--output", tmp_path / "sheet.png", "--count", 3)
     assert (done.code, done.out, done.err) == (0, f"{tmp_path / 'sheet.png'}: 3 pictures of {manifest}\n", "")

@@ -1,5 +1,6 @@
 """Manifests: what is read, what is refused, and how scenes are kept apart."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from data.pictures import CAMERA, write_dense, write_manifest, write_pictures
 from lapdepth.data.manifest import COLUMNS, UNNAMED_GAP, Row, divide, load_sample, read_depth, read_manifest
 from lapdepth.data.manifest import write_manifest as write_rows
-from lapdepth.errors import ConfigError, ReadError
+from lapdepth.errors import ConfigError, OutputError, ReadError
 
 GOOD = ["a.png", "a-depth.png", "256", "100", "101", "50", "40", "train", "street"]
 
@@ -66,8 +67,8 @@ def test_a_missing_column_is_named(tmp_path, column):
         (3, "", "must be numbers"),
         (2, "0", "positive and finite"),
         (3, "-1", "positive and finite"),
-        (4, "nan", "positive and finite"),
-        (5, "inf", "positive and finite"),
+        (4, "nan", "fy_px nan; .* positive and finite"),
+        (5, "inf", "cx_px inf; .* cx_px and cy_px finite"),
         (0, "", "image and depth must name files"),
         (1, "", "image and depth must name files"),
     ],
@@ -188,6 +189,30 @@ def test_pictures_of_one_name_in_two_folders_are_no_scene(tmp_path):
     rows = read_manifest(tmp_path / "m.csv")
     assert [load_sample(row).scene for row in rows] == ["a/0.png", "b/0.png"]
     assert [row.scene for row in rows] == ["", ""]  # so that folds keep their gap
+
+
+def test_paths_lead_out_of_the_folder_that_a_link_stands_for(tmp_path):
+    """The list lies in a folder whose real place is deeper than the link to it; pictures below it may be linked too."""
+    rows = read_manifest(write_pictures(tmp_path / "frames", 1))
+    (tmp_path / "disk" / "deep" / "lists").mkdir(parents=True)
+    lists = tmp_path / "lists"
+    lists.symlink_to(tmp_path / "disk" / "deep" / "lists")
+    (lists / "linked").symlink_to(tmp_path / "frames")
+    inside = [replace(row, image=lists / "linked" / "0.png") for row in rows]
+    write_rows(lists / "m.csv", rows + inside)
+    found = read_manifest(lists / "m.csv")
+    assert [row.listed for row in found] == ["../../../frames/0.png", "linked/0.png"]
+    assert [load_sample(row).depth_m[0, 0] for row in found] == [1, 1]
+
+
+def test_a_name_that_is_not_utf8_is_not_written(tmp_path):
+    path = write_pictures(tmp_path, 2)
+    before = path.read_bytes()
+    rows = read_manifest(path)
+    rows[1] = replace(rows[1], image=tmp_path / os.fsdecode(b"bad\xff.png"))
+    with pytest.raises(OutputError, match=r"a name is not UTF-8 in the row 'bad\\udcff.png,1-depth.png,.*'; rename the file"):
+        write_rows(path, rows)
+    assert path.read_bytes() == before
 
 
 def test_picture_and_depth_of_different_size_are_refused(tmp_path):

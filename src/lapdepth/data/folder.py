@@ -10,6 +10,7 @@ Coding, source and licence are the owner's to know.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from PIL import Image
 
 from lapdepth.data.lists import Files, Listing, read_pairs
 from lapdepth.data.manifest import Row
-from lapdepth.errors import ReadError
+from lapdepth.errors import InputError, ReadError
 from lapdepth.io.files import expand_inputs
 
 
@@ -36,6 +37,21 @@ class Recording:
     focal_px: tuple[float, float]
     center_px: tuple[float, float] | None = None
     split: str = "train"
+
+    def __post_init__(self) -> None:
+        """Check what a manifest would be refused for.
+
+        Raises:
+            InputError: A number is not finite, or a unit or focal length not positive.
+        """
+        if not 0 < self.units_per_metre < math.inf:
+            raise InputError(
+                f"the depth maps have {self.units_per_metre:g} codes a metre; expected a positive number, such as 1000"
+            )
+        if not all(0 < focal_px < math.inf for focal_px in self.focal_px):
+            raise InputError(f"the focal length is {self.focal_px} pixels; expected positive numbers")
+        if not all(map(math.isfinite, self.center_px or ())):
+            raise InputError(f"the principal point is {self.center_px}; expected a column and a row in pixels")
 
 
 def folder_rows(root: Path, recording: Recording) -> Listing:

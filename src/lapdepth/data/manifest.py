@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from lapdepth.camera import FloatArray, Intrinsics
 from lapdepth.data.sample import Sample
-from lapdepth.errors import ConfigError, ReadError
+from lapdepth.errors import ConfigError, OutputError, ReadError
 from lapdepth.io.depth import read_codes
 from lapdepth.io.files import write_bytes
 from lapdepth.io.images import read_image
@@ -94,7 +94,7 @@ def write_manifest(path: Path, rows: Sequence[Row]) -> None:
     """Write rows so that `read_manifest` gives them back; the paths become relative to the CSV's folder.
 
     Raises:
-        OutputError: The file cannot be written; what was there stays.
+        OutputError: The file cannot be written, or a name is not UTF-8; what was there stays.
     """
     dense, sky = any(row.dense_depth is not None for row in rows), any(row.sky_code is not None for row in rows)
     text = io.StringIO()
@@ -102,13 +102,16 @@ def write_manifest(path: Path, rows: Sequence[Row]) -> None:
     writer.writerow((*COLUMNS, "scene", *(["dense_depth"] if dense else []), *(["sky_code"] if sky else [])))
     for row in rows:
         numbers = (f"{value:.10g}" for value in (row.units_per_metre, row.fx_px, row.fy_px, row.cx_px, row.cy_px))
-        files = [
-            Path(os.path.relpath(file, path.parent)).as_posix() if file else ""
-            for file in (row.image, row.depth, row.dense_depth)
-        ]
+        files = [_seen_from(path.parent, file) if file else "" for file in (row.image, row.depth, row.dense_depth)]
         code = "" if row.sky_code is None else row.sky_code
         writer.writerow((*files[:2], *numbers, row.split, row.scene, *(files[2:] if dense else []), *([code] if sky else [])))
-    write_bytes(path, text.getvalue().encode())
+    try:
+        data = text.getvalue().encode()
+    except UnicodeEncodeError as error:
+        before, after = error.object[: error.start], error.object[error.start :]
+        line = ascii(before.rpartition("\n")[2] + after.partition("\n")[0])
+        raise OutputError(f"cannot write {path}: a name is not UTF-8 in the row {line}; rename the file") from None
+    write_bytes(path, data)
 
 
 def divide(rows: list[Row], fold: int, folds: int) -> tuple[list[Row], list[Row]]:
@@ -152,6 +155,13 @@ def load_sample(row: Row) -> Sample:
     return Sample(row.image.stem, scene, image, depth_m, camera, dense_m, sky)
 
 
+def _seen_from(folder: Path, file: Path) -> str:
+    """Path of a file relative to a folder. As it is told below the folder, else of the real folders: `..` leads out of those."""
+    if file.is_relative_to(folder) and os.pardir not in file.relative_to(folder).parts:
+        return file.relative_to(folder).as_posix()
+    return Path(os.path.relpath(Path(os.path.realpath(file.parent), file.name), os.path.realpath(folder))).as_posix()
+
+
 def read_depth(path: Path, units_per_metre: float, sky_code: int | None = None) -> FloatArray:
     """Measured depth (H, W) float32 in metres, 0 where there is none, as in the sky, of an 8- or 16-bit PNG.
 
@@ -190,8 +200,16 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
             f"{path}:{line}: the lens distorts ({got}); expected the picture of a pinhole. Undistort pictures and depth, "
             "or render without camera.distortion"
         )
-    if not all(math.isfinite(number) for number in numbers) or min(numbers[:3]) <= 0:
-        raise ConfigError(f"{path}:{line}: units_per_metre, fx_px and fy_px must be positive and finite")
+    wrong = [
+        f"{name} {number:g}"
+        for name, number in zip(COLUMNS[2:7], numbers, strict=True)
+        if not math.isfinite(number) or (number <= 0 and name not in ("cx_px", "cy_px"))
+    ]
+    if wrong:
+        raise ConfigError(
+            f"{path}:{line}: {', '.join(wrong)}; units_per_metre, fx_px and fy_px must be positive and finite, "
+            "cx_px and cy_px finite"
+        )
     if sky_code is not None and not (1 <= sky_code <= 65535 and sky_code.is_integer()):
         raise ConfigError(f"{path}:{line}: sky_code is {code}; expected a code of the depth map, from 1 to 65535, or nothing")
     if not cells["image"] or not cells["depth"]:
