@@ -140,6 +140,10 @@ def make_strange_scene(file, folder):
     file["scenes"][0, 0] = file.create_dataset("strange", data=np.array([[104], [10], [0]], np.uint16)).ref
 
 
+def make_scene_of_no_character(file, folder):
+    file["scenes"][0, 0] = file.create_dataset("large", data=np.array([[2**40]], np.uint64)).ref
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -149,6 +153,7 @@ def make_strange_scene(file, folder):
         (make_huge_chunk, "images does not lie in the file itself"),
         (make_group, "Download it again"),
         (make_long_scene, "a name of 100000000000 characters"),
+        (make_scene_of_no_character, "expected nyu_depth_v2_labeled.mat, whole"),
         (make_strange_scene, r"the scene of picture 0 is 'h\\n\\x00'"),
     ],
 )

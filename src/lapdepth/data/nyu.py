@@ -118,7 +118,8 @@ def prepare_labeled(mat: Path, root: Path, watch: Callable[[int, int], None] = l
                 watch(i + 1, PICTURES)
     except (ReadError, OutputError):
         raise
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:  # what h5py makes of a damaged file
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
+        # What h5py makes of a damaged file, and chr of a code that is too large.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ReadError(f"cannot read {mat}: {reason}; expected nyu_depth_v2_labeled.mat, whole. Download it again") from None
     return rows
