@@ -52,6 +52,15 @@ def test_a_manifest_without_rows(tmp_path):
         read_manifest(tmp_path / "m.csv")
 
 
+def test_more_rows_than_are_read(tmp_path, monkeypatch):
+    path = write_pictures(tmp_path, 3)
+    monkeypatch.setattr("lapdepth.data.manifest.MAX_ROWS", 3)
+    assert len(read_manifest(path)) == 3
+    monkeypatch.setattr("lapdepth.data.manifest.MAX_ROWS", 2)
+    with pytest.raises(ConfigError, match="has more than 2 rows; divide it"):
+        read_manifest(path)
+
+
 @pytest.mark.parametrize("column", ["image", "depth", "units_per_metre", "fx_px", "cy_px", "split"])
 def test_a_missing_column_is_named(tmp_path, column):
     header = "image,depth,units_per_metre,fx_px,fy_px,cx_px,cy_px,split".replace(column, "other")

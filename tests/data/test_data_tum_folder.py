@@ -103,6 +103,13 @@ def test_a_list_of_ones_own(tmp_path):
     assert load_sample(read_manifest(tmp_path / "manifest.csv")[0]).dense_m[9, 9] == 1.5
 
 
+def test_a_list_longer_than_is_read(tmp_path, monkeypatch):
+    (tmp_path / "list.txt").write_text("a.png b.png\n" * 3)
+    monkeypatch.setattr("lapdepth.data.lists.MAX_LINES", 2)
+    with pytest.raises(ConfigError, match="has 3 lines; expected at most 2"):
+        list_rows(tmp_path / "list.txt", tmp_path, MILLIMETRES)
+
+
 def test_unusable_folders(tmp_path):
     with pytest.raises(ReadError, match="does not exist"):
         folder_rows(tmp_path, MILLIMETRES)

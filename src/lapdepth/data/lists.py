@@ -91,14 +91,16 @@ def read_pairs(path: Path) -> list[tuple[str, str, str | None]]:
 
     Raises:
         ReadError: The file cannot be read.
-        ConfigError: A line has fewer than two words, or the list is empty.
+        ConfigError: A line has fewer than two words, or the list is empty or longer than `MAX_LINES`.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()[:MAX_LINES]
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise ReadError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not a text file: {error}") from None
+    if len(lines) > MAX_LINES:
+        raise ConfigError(f"{path} has {len(lines):,} lines; expected at most {MAX_LINES:,}. Divide it into several lists")
     pairs: list[tuple[str, str, str | None]] = []
     for number, line in enumerate(lines, 1):
         words = [word.lstrip("/") for word in line.split()]

@@ -68,7 +68,8 @@ def read_manifest(path: Path, split: str | None = None) -> list[Row]:
 
     Raises:
         ReadError: The file cannot be read.
-        ConfigError: A column is missing, a number is not one, a lens distorts, or no row is of that split.
+        ConfigError: A column is missing, a number is not one, a lens distorts, no row is of that split, or there are more than
+            `MAX_ROWS`.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -76,11 +77,13 @@ def read_manifest(path: Path, split: str | None = None) -> list[Row]:
             missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
             if missing:
                 raise ConfigError(f"{path} lacks the column {missing[0]}; a manifest has {', '.join(COLUMNS)}")
-            rows = [_row(path, reader.line_num, line) for line in itertools.islice(reader, MAX_ROWS)]
+            rows = [_row(path, reader.line_num, line) for line in itertools.islice(reader, MAX_ROWS + 1)]
     except OSError as error:
         raise ReadError(f"cannot read {path}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path} is not a CSV text file: {error}") from None
+    if len(rows) > MAX_ROWS:
+        raise ConfigError(f"{path} has more than {MAX_ROWS:,} rows; divide it into several manifests")
     splits = sorted({row.split for row in rows})
     rows = [row for row in rows if split is None or row.split == split]
     if not splits:
