@@ -77,14 +77,30 @@ def main(
 def run(
     pictures: Path, poses: Path, camera: Matrix, output: Path, scene: str, every: int = 2, skip: int = 0, count: int | None = None
 ) -> None:
-    """Sweep, confirm, write; the manifest comes last."""
+    """Sweep, confirm, write; the manifest comes last.
+
+    Raises:
+        InputError: Poses are missing, no picture is left, two would share a depth map, or sizes differ.
+        ReadError: A picture cannot be read.
+        OutputError: A file cannot be written.
+    """
     files = sorted(path for path in pictures.iterdir() if path.suffix.lower() in (".jpg", ".png"))[:count]
     to_world = read_poses(poses)
     if not files or len(files) > len(to_world):
         raise InputError(f"{pictures} has {len(files)} pictures, {poses} {len(to_world)} poses; expected at least as many poses")
-    images = [read_image(path).rgb for path in files]
-    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) for image in images]
     chosen = list(range(0, len(files), every))
+    if skip > chosen[-1]:
+        raise InputError(f"--skip {skip} leaves out all of {len(files)} pictures; expected at most {chosen[-1]}")
+    first_of: dict[str, Path] = {}
+    for path in files:
+        if (first := first_of.setdefault(path.stem, path)) != path:
+            raise InputError(f"{first} and {path} would share a depth map; expected names that differ. Rename one")
+    images = [read_image(path).rgb for path in files]
+    for path, pixels in zip(files, images, strict=True):
+        if pixels.shape != images[0].shape:
+            got, expected = (f"{one.shape[1]}x{one.shape[0]}" for one in (pixels, images[0]))
+            raise InputError(f"{path} is {got}, {files[0]} {expected}; expected pictures of one size and camera")
+    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) for image in images]
     swept = {}
     for done, i in enumerate(chosen):
         swept[i] = sweep(i, grey, to_world, camera)
@@ -106,11 +122,17 @@ def run(
 
 
 def camera_matrix(text: str) -> Matrix:
-    """`FX,FY,CX,CY` as a 3x3 matrix."""
+    """`FX,FY,CX,CY` as a 3x3 matrix.
+
+    Raises:
+        InputError: They are not four finite numbers, the first two positive.
+    """
     try:
         fx, fy, cx, cy = (float(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"--intrinsics is '{text}'; expected FX,FY,CX,CY in pixels") from None
+    if not (np.isfinite([fx, fy, cx, cy]).all() and fx > 0 and fy > 0):
+        raise InputError(f"--intrinsics is '{text}'; expected finite FX,FY,CX,CY in pixels, the first two positive")
     return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 
 import cv2
@@ -92,6 +93,9 @@ def test_walls_are_found_at_their_depths(drive, app, tmp_path):
     ("change", "message"),
     [
         ({"--intrinsics": "200,200"}, "--intrinsics is '200,200'; expected FX,FY,CX,CY"),
+        ({"--intrinsics": "200,200,nan,60"}, "--intrinsics is '200,200,nan,60'; expected finite FX,FY,CX,CY"),
+        ({"--intrinsics": "0,200,95,60"}, "the first two positive"),
+        ({"--skip": "7"}, "--skip 7 leaves out all of 8 pictures; expected at most 6"),
         ({"--poses": "short.txt"}, "8 pictures, .* 1 poses"),
         ({"--poses": "wide.txt"}, "has 4 numbers a line; expected 12"),
         ({"--poses": "words.txt"}, "is not a file of poses"),
@@ -103,9 +107,28 @@ def test_what_does_not_fit_is_refused_in_one_line(drive, app, tmp_path, change, 
     (tmp_path / "wide.txt").write_text("1 0 0 0\n" * 8)
     (tmp_path / "words.txt").write_text("north\n")
     arguments = options(drive, tmp_path / "out")
-    for option, value in change.items():
-        arguments[arguments.index(option) + 1] = value if option == "--intrinsics" else str(tmp_path / value)
+    for option, value in change.items():  # the last one counts
+        arguments += [option, str(tmp_path / value) if option == "--poses" else value]
     result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert re.search(message, result.output)
+    assert len(result.output.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        ("000001.jpg", (HEIGHT, WIDTH), "000001.jpg and .*000001.png would share a depth map"),
+        ("000009.png", (64, 96), "000009.png is 96x64, .*000000.png 192x128; expected pictures of one size"),
+    ],
+)
+def test_pictures_that_do_not_go_together_are_refused_in_one_line(drive, app, tmp_path, name, size, message):
+    shutil.copytree(drive, tmp_path / "drive")
+    cv2.imwrite(str(tmp_path / "drive" / "rgb" / name), np.zeros(size, np.uint8))
+    with (tmp_path / "drive" / "poses.txt").open("a") as file:
+        file.write("\n1 0 0 2 0 1 0 0 0 0 1 2")
+    result = CliRunner().invoke(app, options(tmp_path / "drive", tmp_path / "out"))
     assert result.exit_code == 1
     assert re.search(message, result.output)
     assert len(result.output.strip().splitlines()) == 1
