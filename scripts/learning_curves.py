@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ def read_log(run: Path) -> dict[str, Curve]:
     """Values by name against steps of a run's `log.jsonl`; the torn last line of a killed run is left out.
 
     Raises:
-        ReadError: There is none, or nothing is in it.
+        ReadError: There is none, nothing is in it, or a value is no finite number.
     """
     path = run / "log.jsonl"
     try:
@@ -39,7 +40,11 @@ def read_log(run: Path) -> dict[str, Curve]:
         raise ReadError(f"{path} is no log of lapdepth train: a line is not JSON with a step") from None
     if not entries:
         raise ReadError(f"{path} is empty: the run has not logged a step yet")
-    names = dict.fromkeys(name for entry in entries for name in entry if name != "step")
+    for entry in entries:
+        for name, value in entry.items():
+            if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+                raise ReadError(f"{path}: {name} is {value!r} at step {entry['step']!r}; expected finite numbers alone")
+    names = dict.fromkeys(name for entry in entries for name, value in entry.items() if name != "step" and value is not None)
     return {name: [(step, entry.get(name)) for step, entry in zip(steps, entries, strict=True)] for name in names}
 
 
@@ -78,7 +83,7 @@ def draw(runs: Sequence[Path], wanted: Sequence[str]) -> str:
     names = dict.fromkeys(name for log in logs.values() for name in log)
     chosen = [name for name in names if (any(name.endswith(end) for end in wanted) if wanted else not name.endswith("total"))]
     if not chosen:
-        raise ReadError(f"no run logged {', '.join(wanted)}; there are {', '.join(names)}")
+        raise ReadError(f"no run logged {', '.join(wanted) or 'a value'}; there are {', '.join(names) or 'none'}")
     last = max(step for log in logs.values() for curve in log.values() for step, _ in curve)
     labels = _short([Path(run) for run in logs])
     for name in chosen:

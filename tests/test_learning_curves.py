@@ -74,7 +74,16 @@ def test_means_over_quarters(script):
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [(None, "expected the folder of a run"), ("", "is empty"), ("oops\n", "is no log"), ('{"a": 1}\n', "is no log")],
+    [
+        (None, "expected the folder of a run"),
+        ("", "is empty"),
+        ("oops\n", "is no log"),
+        ('{"a": 1}\n', "is no log"),
+        ('{"step": 0, "lr": 1}\n{"step": 2, "lr": NaN}\n', "log.jsonl: lr is nan at step 2; expected finite numbers alone"),
+        ('{"step": 0, "lr": "fast"}\n', "lr is 'fast' at step 0"),
+        ('{"step": NaN, "lr": 1}\n', "step is nan at step nan"),
+        ('{"step": 0, "lr": null}\n', "no run logged a value"),
+    ],
 )
 def test_what_is_no_run(script, monkeypatch, tmp_path, text, reason):
     if text is not None:
