@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -23,10 +24,12 @@ import numpy as np
 import typer
 
 from lapdepth.camera import FloatArray
+from lapdepth.errors import LapDepthError
 from lapdepth.inference.predictor import DepthPredictor
 from lapdepth.inference.steady import SteadyDepth
 from lapdepth.synthetic.makers import find_scene
 from lapdepth.synthetic.render import Frame, Renderer
+from lapdepth.synthetic.scene import Scene
 
 CAP_M = 80.0
 
@@ -74,13 +77,13 @@ def same_points(now: Frame, before: Frame, still: np.ndarray) -> tuple[np.ndarra
 
 
 def measure(
-    scene: str, predictor: DepthPredictor, frames: int, fps: float, filters: dict[str, SteadyDepth | None]
+    name: str, scene: Scene, predictor: DepthPredictor, frames: int, fps: float, filters: dict[str, SteadyDepth | None]
 ) -> list[tuple[float, float]]:
     """Render, predict and print a line for each filter; returns error and flicker of each."""
-    renderer = Renderer(find_scene(scene))
+    renderer = Renderer(scene)
     still = np.ones(len(renderer.standing) + 1, bool)
     still[[k + 1 for k in renderer.moving]] = False
-    scores = {name: Score(one) for name, one in filters.items()}
+    scores = {used: Score(one) for used, one in filters.items()}
     before: Frame | None = None
     for number in range(frames):
         frame = renderer.frame(number / fps)
@@ -90,10 +93,10 @@ def measure(
             score.add(frame, result.depth_m, same)
         before = frame
     made = []
-    for name, score in scores.items():
+    for used, score in scores.items():
         made.append((float(np.mean(score.errors)), float(np.mean(score.changes))))
         cost = f"{1e3 * statistics.median(score.seconds):.1f} ms" if score.seconds else ""
-        print(f"{scene:10} {name:14} abs_rel {made[-1][0]:.4f}  flicker {made[-1][1]:.4f}  {cost}", flush=True)
+        print(f"{name:10} {used:14} abs_rel {made[-1][0]:.4f}  flicker {made[-1][1]:.4f}  {cost}", flush=True)
     return made
 
 
@@ -105,9 +108,18 @@ def main(
 ) -> None:
     """Measure and print."""
     logging.disable()
-    predictor = DepthPredictor.from_pretrained(model)
+    try:
+        known = [(name, find_scene(name)) for name in scenes or ["road:7", "room:3"]]
+        compare(known, DepthPredictor.from_pretrained(model), frames, fps)
+    except LapDepthError as error:
+        typer.echo(f"measure_flicker: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def compare(scenes: Sequence[tuple[str, Scene]], predictor: DepthPredictor, frames: int, fps: float) -> None:
+    """Measure scenes, each told with its name, and print them and the means over those of a kind."""
     found: dict[str, list[list[tuple[float, float]]]] = {}
-    for scene in scenes or ["road:7", "room:3"]:
+    for scene_name, scene in scenes:
         filters = {
             "none": None,
             "0.5": SteadyDepth(0.5),
@@ -115,7 +127,8 @@ def main(
             "0.85": SteadyDepth(0.85),
             "0.5 no camera": SteadyDepth(0.5, follow_camera=False),
         }
-        found.setdefault(scene.partition(":")[0], []).append(measure(scene, predictor, frames, fps, filters))
+        made = measure(scene_name, scene, predictor, frames, fps, filters)
+        found.setdefault(scene_name.partition(":")[0], []).append(made)
     for kind, scores in found.items():
         every = np.array(scores)  # (scenes, filters, 2)
         errors, flickers = every[..., 0], every[..., 1].mean(0)

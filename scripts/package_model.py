@@ -17,6 +17,7 @@ from pathlib import Path
 
 import onnx
 
+from lapdepth.errors import LapDepthError
 from lapdepth.export.onnx import MAX_RELATIVE_DIFFERENCE, compare_with_torch, export_onnx
 from lapdepth.model.checkpoint import load_model, save_model
 from lapdepth.model.fold import absorb_norms
@@ -71,5 +72,15 @@ def share_weights(onnx_file: Path, weights_file: Path) -> int:
     return shared
 
 
+def main() -> None:
+    """Package what the command line names."""
+    if len(sys.argv) != 3:
+        sys.exit(f"package_model: got {len(sys.argv) - 1} words; expected the folder of a trained model and the name to give it")
+    try:
+        package(Path(sys.argv[1]), sys.argv[2])
+    except (LapDepthError, OSError) as error:
+        sys.exit(f"package_model: {error}")
+
+
 if __name__ == "__main__":
-    package(Path(sys.argv[1]), sys.argv[2])
+    main()

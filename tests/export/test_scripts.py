@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 def script(name):
     spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # a dataclass looks its module up
     spec.loader.exec_module(module)
     return module
 
@@ -93,6 +95,27 @@ def test_packaging_what_differs_once_packed_replaces_nothing(packaging, tmp_path
     with pytest.raises(SystemExit, match="the packed model differs from PyTorch by nan"):
         packaging.package(tmp_path / "trained", "default")
     assert contents(tmp_path / "weights") == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["runs/model"], "got 1 words; expected the folder of a trained model and the name"), (["no", "default"], "no model 'no'")],
+)
+def test_packaging_what_is_not_told_or_not_there_is_refused_in_one_line(packaging, tmp_path, monkeypatch, words, message):
+    before = contents(tmp_path / "weights")
+    monkeypatch.setattr("sys.argv", ["package_model", *words])
+    with pytest.raises(SystemExit) as ended:
+        packaging.main()
+    assert re.fullmatch(f"package_model: .*{message}.*", ended.value.code)
+    assert contents(tmp_path / "weights") == before
+
+
+def test_flicker_of_a_scene_that_is_none_is_refused_before_any_is_measured():
+    app = typer.Typer()
+    app.command()(script("measure_flicker").main)
+    result = CliRunner().invoke(app, ["road:7", "moon:1"])
+    assert result.exit_code == 1
+    assert re.fullmatch(r"measure_flicker: .*moon.*", result.output.strip())
 
 
 @pytest.mark.slow
