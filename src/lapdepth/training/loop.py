@@ -362,7 +362,7 @@ def _check_filled(sources: list[list[Source | DrawnSource]]) -> None:
     for source in chain.from_iterable(sources):
         if isinstance(source, Source) and source.rows and not any(row.dense_depth for row in source.rows):
             first = source.rows[0]
-            share = float((read_depth(first.depth, first.units_per_metre) > 0).mean())
+            share = float((read_depth(first.depth, first.units_per_metre, first.sky_code) > 0).mean())
             if share < MIN_FILLED:
                 raise ConfigError(
                     f"loss.sobel needs filled-in depth: {first.depth} has {share:.0%} of its pixels measured, and its manifest "
