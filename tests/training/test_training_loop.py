@@ -217,6 +217,16 @@ def test_a_run_with_a_setting_that_is_gone_is_another_run(finished, tmp_path):
         train(make_run(tmp_path), resume=True)
 
 
+@pytest.mark.parametrize(
+    ("precision", "supported", "told"), [("bfloat16", False, 1), ("bfloat16", True, 0), ("float32", False, 0)]
+)
+def test_a_processor_without_bfloat16_is_told_of(tmp_path, monkeypatch, caplog, precision, supported, told):
+    monkeypatch.setattr(loop, "_has_bfloat16", lambda: supported)
+    monkeypatch.setattr(loop, "_step", lambda *_: {"all/total": 1.0})
+    train(make_run(tmp_path, steps=1, precision=precision))
+    assert caplog.text.count("add --set precision=float32") == told
+
+
 def test_a_run_goes_on_with_the_same_pictures_alone(tmp_path):
     config = make_run(tmp_path, steps=2)
     train(config)

@@ -5,6 +5,7 @@ Legend: B batch, H and W height and width of a group's crop.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable, Generator
@@ -58,6 +59,8 @@ from lapdepth.training.schedule import learning_rate
 from lapdepth.training.state import clear_unfinished, load_newest_state, save_state
 from lapdepth.zoo import find_model, read_config
 
+logger = logging.getLogger("lapdepth")
+
 SKY_SHARE = 0.9
 """Sky is taught to lie beyond this share of the model's range."""
 MIN_FILLED = 0.3
@@ -109,6 +112,11 @@ def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
         check_data(config, data)
     same_everywhere("checkpoints of the steps", first_step)
     if device.type == "cpu" and config.precision == "bfloat16":
+        if not _has_bfloat16():
+            logger.warning(
+                "this processor has no instructions for bfloat16, and steps may take ten times as long as in float32; "
+                "stop and add --set precision=float32, in another output"
+            )
         use_float32_gradients(network)
     trained = together(network, device)
     streams = [_stream(group, drawn, config, first_step) for group, drawn in zip(config.groups, sources, strict=True)]
@@ -143,6 +151,11 @@ def _run(config: TrainConfig, resume: bool, device: torch.device) -> Path:
     if rank() == 0:
         save_model(finished.to("cpu").to(memory_format=torch.contiguous_format), config.output / "model")
     return config.output / "model"
+
+
+def _has_bfloat16() -> bool:
+    """Whether oneDNN, which convolves on processors, works in bfloat16 on this one: on x86 from AVX-512 on."""
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def starting_network(config: TrainConfig) -> LapDepth:
