@@ -103,7 +103,7 @@ def measure(
 def main(
     scenes: Annotated[list[str] | None, typer.Argument(help="Of lapdepth render.")] = None,
     frames: Annotated[int, typer.Option(min=2)] = 40,
-    fps: Annotated[float, typer.Option(help="Frames a second.")] = 25.0,
+    fps: Annotated[float, typer.Option(min=0.1, help="Frames a second.")] = 25.0,
     model: Annotated[str, typer.Option()] = "default",
 ) -> None:
     """Measure and print."""

@@ -201,6 +201,7 @@ def test_killed_between_map_and_sidecar_it_tells_of_no_map(tmp_path, result, mon
         '{"predicted_at": 1, "formats": ["png16"], "other_formats": 5}',
         '{"predicted_at": 1, "formats": ["png16"], "png_units_per_metre": NaN}',
         '{"predicted_at": 1, "formats": ["png16"], "png_units_per_metre": "a"}',
+        '{"predicted_at": 1e999, "formats": ["png16"]}',
         "\udcff",
         "[" * 10**5,
     ],

@@ -190,13 +190,14 @@ def parse_sidecar(data: bytes) -> dict[str, Any]:
     """What a file that `write_result` wrote says; nothing if it is damaged or another program's."""
     try:
         notes = json.loads(data)
+        json.dumps(notes, allow_nan=False)  # what could not be written again is none of ours
     except (ValueError, RecursionError):
         return {}
     if not isinstance(notes, dict) or "predicted_at" not in notes or "formats" not in notes:
         return {}
     lists, scale = (notes["formats"], notes.get("other_formats", [])), notes.get("png_units_per_metre")
     sound = all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in lists)
-    sound &= scale is None or (isinstance(scale, int | float) and math.isfinite(scale))
+    sound &= scale is None or isinstance(scale, int | float)
     return notes if sound else {}
 
 
