@@ -45,6 +45,28 @@ def test_table_and_file(run, cwd):
     assert set(kept) == measured
 
 
+def test_each_network_is_compared_with_itself(run, cwd):
+    pytest.importorskip("torch", reason="plain PyTorch needs the torch extra")
+    onnx_file = find_model("open") / "model.onnx"
+    models = ["--model", "default", "--model", onnx_file, "--model", "open"]
+    assert run("benchmark", "--quick", "--repeats", 1, *models, "--json", "speed.json").code == 0
+    rows = json.loads((cwd / "speed.json").read_text())["rows"]
+    eager = {row["model"]: row["median_ms"] for row in rows if row["engine"] == "torch eager"}
+    assert eager.keys() == {"default", "open"}
+    for row in rows:
+        own = eager["default" if row["model"] == "default" else "open"]
+        assert row["times_eager"] == pytest.approx(own / row["median_ms"], abs=0.02)
+        assert row["engine"] == "openvino-bf16" or row["change"] < 1e-5
+
+
+@pytest.mark.parametrize("options", [("--protocol", "kitti-garg"), ("--split", "test"), ("--pictures", 3)])
+def test_options_of_a_manifest_without_one(run, monkeypatch, options):
+    monkeypatch.setattr(speed, "peak_gflops", lambda: pytest.fail("timed before the options were checked"))
+    done = run("benchmark", "--quick", *options)
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert "are of --manifest" in done.errors[0]
+
+
 def test_with_a_manifest_each_engine_is_scored(run, cwd):
     manifest = write_pictures(cwd / "data", 3)
     options = ["--quick", "--repeats", 1, "--manifest", manifest, "--split", "test", "--json", "speed.json"]

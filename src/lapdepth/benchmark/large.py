@@ -12,7 +12,7 @@ import onnx
 import torch
 from torch import nn
 
-from lapdepth.benchmark.speed import REFERENCE, Action, Row, action, eager, engines_of, made
+from lapdepth.benchmark.speed import REFERENCE, Row, Timed, action, eager, engines_of, made
 from lapdepth.config import ModelConfig
 from lapdepth.export.onnx import to_onnx
 from lapdepth.export.quantise import export_int8
@@ -57,13 +57,12 @@ def large_rows(repeats: int, peak: float) -> list[Row]:
         onnx.save(to_onnx(network), exact)
         corner = image[:, :, : SIZE[0] // 2 // 16 * 16, : SIZE[1] // 2 // 16 * 16]  # enough for ranges, and a quarter of the time
         export_int8(exact, rough, [corner], max_change=math.inf)
-        actions: dict[str, Action] = {}
-        names: dict[str, tuple[str, str]] = {}
+        run, multiply_adds = eager(network, image)
+        timed: dict[str, Timed] = {}
         for file, model in ((exact, "ResNeXt101"), (rough, "ResNeXt101 int8")):
             for engine in engines_of(file):
                 if file == exact or engine != "openvino-bf16":
-                    names[f"{model} {engine}"] = (model, engine)
-                    actions[f"{model} {engine}"] = action(open_engine(file, engine), image)
-        actions[REFERENCE], multiply_adds = eager(network, image)
-        names[REFERENCE] = ("ResNeXt101", REFERENCE)
-        return made(actions, names, SIZE, repeats, multiply_adds, peak)
+                    opened = action(open_engine(file, engine), image)
+                    timed[f"{model} {engine}"] = Timed(model, engine, opened, REFERENCE, multiply_adds)
+        timed[REFERENCE] = Timed("ResNeXt101", REFERENCE, run, REFERENCE, multiply_adds)
+        return made(timed, SIZE, repeats, peak)

@@ -10,7 +10,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lapdepth.camera import FloatArray
-from lapdepth.inference.engine import Engine, EngineName, open_engine
+from lapdepth.inference.engine import Engine, EngineName, open_engine, read_model_config
 from lapdepth.inference.ranking import remember
 from lapdepth.zoo import ONNX_FILE, find_model
 
@@ -41,11 +41,12 @@ class Row:
         engine: Which; `torch eager` is the plain network as a user would write it.
         median_ms: Of one prediction.
         pictures_per_s: The same the other way round.
-        times_eager: How many times as fast as plain PyTorch in the same run; `None` without PyTorch.
-        share_of_peak: Of the machine's measured peak in float32; `None` where the multiply-adds are not known (without PyTorch).
+        times_eager: How many times as fast as plain PyTorch with this network in the same run; `None` without PyTorch, and for an
+            `.onnx` file that is of none of the folders in the run.
+        share_of_peak: Of the machine's measured peak in float32; `None` where the multiply-adds are not known, as above.
             8-bit and half-precision rows may be above 1.
-        change: Mean of abs(log(depth / depth of plain PyTorch)) on the picture timed: 0.01 is 1 % of the depth; `None` without
-            PyTorch.
+        change: Mean of abs(log(depth / depth of plain PyTorch)) on the picture timed: 0.01 is 1 % of the depth; `None` as
+            above.
         abs_rel: On the pictures with measured depth that were given; `None` where none were.
         delta1: The same.
     """
@@ -61,6 +62,25 @@ class Row:
     change: float | None
     abs_rel: float | None = None
     delta1: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A prediction that is timed.
+
+    Attributes:
+        model: Of the row.
+        engine: Of the row.
+        run: The prediction; gives its depth.
+        plain: Key of plain PyTorch with the same network, which it is compared with; `None` where there is none.
+        multiply_adds: Of one prediction, if known.
+    """
+
+    model: str
+    engine: str
+    run: Action
+    plain: str | None = None
+    multiply_adds: int | None = None
 
 
 def interleaved(
@@ -148,23 +168,23 @@ def _rows(
     progress: Callable[[str], None],
 ) -> list[Row]:
     image = np.random.default_rng(0).random((1, 3, height, width), np.float32)
-    actions: dict[str, Action] = {}
-    names: dict[str, tuple[str, str]] = {}
-    engines: dict[str, Engine] = {}
-    multiply_adds: int | None = None
-    for model in models:
-        for engine in engines_of(find_model(model)):
-            key = f"{model} {engine}"
-            engines[key] = open_engine(model, engine)
-            names[key] = (model, engine)
-            actions[key] = action(engines[key], image)
-        if find_model(model).is_dir() and has("torch", "timm", "safetensors") and not multiply_adds:
+    paths = {model: find_model(model) for model in models}
+    plain: dict[str, tuple[str, Action, int]] = {}
+    for model, path in paths.items():
+        if path.is_dir() and has("torch", "timm", "safetensors"):
             from lapdepth.model.checkpoint import load_model
 
-            network = load_model(model)
-            actions[REFERENCE], multiply_adds = eager(network, image)
-            names[REFERENCE] = (model, REFERENCE)
-    rows = made(actions, names, (height, width), repeats, multiply_adds, peak)
+            plain[model] = (f"{model} {REFERENCE}", *eager(load_model(model), image))
+    timed: dict[str, Timed] = {}
+    engines: dict[str, Engine] = {}
+    for model, path in paths.items():
+        key, run, multiply_adds = plain.get(_exported_from(model, plain), (None, None, None))
+        for engine in engines_of(path):
+            engines[f"{model} {engine}"] = open_engine(model, engine)
+            timed[f"{model} {engine}"] = Timed(model, engine, action(engines[f"{model} {engine}"], image), key, multiply_adds)
+        if model in plain and run is not None:
+            timed[plain[model][0]] = Timed(model, REFERENCE, run, key, multiply_adds)
+    rows = made(timed, (height, width), repeats, peak)
     if score is None:
         return rows
     scored = []
@@ -178,34 +198,32 @@ def _rows(
     return scored
 
 
-def made(
-    actions: Mapping[str, Action],
-    names: Mapping[str, tuple[str, str]],
-    size: tuple[int, int],
-    repeats: int,
-    multiply_adds: int | None,
-    peak: float,
-) -> list[Row]:
-    """Time actions in turns.
+def _exported_from(model: str, folders: Collection[str]) -> str:
+    """Which of some model folders a model is, or an `.onnx` file was made from: its configuration is a copy. Empty where none."""
+    own = read_model_config(model)[0]
+    return model if model in folders else next((one for one in folders if read_model_config(one)[0] == own), "")
+
+
+def made(timed: Mapping[str, Timed], size: tuple[int, int], repeats: int, peak: float) -> list[Row]:
+    """Time predictions in turns.
 
     Args:
-        actions: By any key, but plain PyTorch by `REFERENCE`; each gives its depth.
-        names: Of each, the model and the engine.
+        timed: By key.
         size: Height and width of the network's input.
         repeats: How often.
-        multiply_adds: Of one prediction, if known.
         peak: Billions of operations a second.
     """
-    depths = {key: run() for key, run in actions.items()}
-    medians = interleaved(actions, repeats)
+    depths = {key: one.run() for key, one in timed.items()}
+    medians = interleaved({key: one.run for key, one in timed.items()}, repeats)
     rows = []
-    for key, seconds in medians.items():
-        times = medians[REFERENCE] / seconds if REFERENCE in medians else None
-        share = 2 * multiply_adds / seconds / 1e9 / peak if multiply_adds else None
-        change = float(np.abs(np.log(depths[key] / depths[REFERENCE])).mean()) if REFERENCE in depths else None
+    for key, one in timed.items():
+        seconds = medians[key]
+        times = None if one.plain is None else medians[one.plain] / seconds
+        share = 2 * one.multiply_adds / seconds / 1e9 / peak if one.multiply_adds else None
+        change = None if one.plain is None else float(np.abs(np.log(depths[key] / depths[one.plain])).mean())
         rows.append(
             Row(
-                *(names[key][0], *size, names[key][1]),
+                *(one.model, *size, one.engine),
                 median_ms=round(1000 * seconds, 2),
                 pictures_per_s=round(1 / seconds, 2),
                 times_eager=None if times is None else round(times, 2),

@@ -15,9 +15,11 @@ def benchmark(
     quick: Annotated[bool, typer.Option("--quick", help="Only at 640x192, and no large network.")] = False,
     repeats: Annotated[int, typer.Option(min=1, max=1000, help="Of each row.")] = 15,
     manifest: Annotated[Path | None, typer.Option(help="CSV of pictures with measured depth: what each engine costs.")] = None,
-    protocol: Annotated[str, typer.Option(help="Of --manifest: nyu-eigen, kitti-garg, kitti-lapdepth or plain.")] = "plain",
+    protocol: Annotated[
+        str | None, typer.Option(help="Of --manifest: nyu-eigen, kitti-garg, kitti-lapdepth or plain. [plain]")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Of --manifest: only rows of this split.")] = None,
-    pictures: Annotated[int, typer.Option(min=1, help="Of --manifest: so many at most, evenly spread.")] = 100,
+    pictures: Annotated[int | None, typer.Option(min=1, help="Of --manifest: so many at most, evenly spread. [100]")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers here.")] = None,
 ) -> None:
     """Time models on this machine with every engine that is installed, in turns. Arrays in, arrays out; files are aside.
@@ -27,6 +29,7 @@ def benchmark(
     from rich.console import Console
 
     from lapdepth.benchmark.speed import measure
+    from lapdepth.errors import InputError
     from lapdepth.io.files import check_folder, write_json
 
     if json_file is not None:
@@ -35,7 +38,9 @@ def benchmark(
     if manifest is not None:
         from lapdepth.benchmark.cost import Cost
 
-        score = Cost(manifest, protocol, split, pictures)
+        score = Cost(manifest, protocol or "plain", split, pictures or 100)
+    elif (protocol, split, pictures) != (None, None, None):
+        raise InputError("--protocol, --split and --pictures are of --manifest; give one, or leave them out")
     console = Console(stderr=True)
     with console.status("timing") as status:
         done = measure(models or ["default"], quick, repeats, score, lambda what: status.update(f"timing {what}"))
