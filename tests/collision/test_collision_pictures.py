@@ -36,7 +36,7 @@ def test_pictures_have_the_tracks_geometry(curvature):
     assert image.shape == (48, 160, 3)
     drawn, ids = paint._renderer.depth(0.3)
     exact = exact_depth(view, SMALL)
-    body = ids == 2  # the first thing of the view
+    body = ids == len(paint._renderer.scene.objects) + 1  # the last thing, after the ground and the country
     assert body.sum() > 0.5 * np.sum((exact > 14.9) & (exact < 15.1))
     assert np.median(drawn[body]) == pytest.approx(15.5, abs=0.6)  # windows lie behind the bumper
     assert np.median(np.argwhere(body)[:, 1]) == pytest.approx(SMALL.cx_px + SMALL.fx_px * 0.5 / 15, abs=2)
@@ -52,6 +52,11 @@ def test_road_moves_and_things_keep_their_looks():
     assert np.array_equal(Painter(1)(View(0.0, (CAR_AHEAD,)), SMALL), first)  # by seed and view alone
     far_on = paint(View(0.0, (CAR_AHEAD,), ego_m=252.0 * 50), SMALL)
     assert np.array_equal(far_on, first)  # the country repeats
+
+
+def test_the_country_stays_as_it_is_when_things_come_and_go():
+    paint, behind = Painter(1), dataclasses.replace(CAR_AHEAD, near_m=-30.0)
+    assert np.array_equal(paint(View(0.0, (behind,)), SMALL), paint(View(0.0, ()), SMALL))
 
 
 def test_crest_and_dip_are_not_drawn():

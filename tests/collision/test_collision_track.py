@@ -3,11 +3,17 @@
 import dataclasses
 import json
 import math
+import re
+import resource
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import pytest
 
 from lapdepth.cli.main import main
 from lapdepth.collision.frame import FrameResult, Level
+from lapdepth.collision.proving import campaign as campaigns
 from lapdepth.collision.proving.campaign import Setup, campaign, choose, drive
 from lapdepth.collision.proving.following import follow_ordinarily
 from lapdepth.collision.proving.loop import Run, Step, run
@@ -17,7 +23,7 @@ from lapdepth.collision.proving.sources import ExactSource
 from lapdepth.collision.proving.statistics import quantile_interval, rate_interval, share_interval
 from lapdepth.collision.proving.summary import Summary, summarise
 from lapdepth.collision.warner import CollisionWarner
-from lapdepth.errors import InputError, ReadError
+from lapdepth.errors import InputError, OutputError, ReadError
 
 
 class Says:
@@ -182,6 +188,56 @@ def test_campaign_goes_on_after_an_interruption(tmp_path):
     log.write_text("not JSON\n")
     with pytest.raises(ReadError, match="remove it"):
         list(campaign(["plate"], Setup("exact"), 1, log, 1))
+
+
+def test_runs_of_two_models_or_folders_are_not_taken_for_each_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/maps", "b/maps", "a_1", "a-1"):
+        (tmp_path / name).mkdir(parents=True)
+    labels = [Setup("folder", folder=Path(name)).label for name in ("a/maps", "b/maps", "a_1", "a-1")]
+    labels += [Setup("model", model).label for model in ("default", "open", "a_1", "a-1", "模型甲", "模型乙", "me/net", "me_net")]
+    assert len(set(labels)) == len(labels)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]+", label) for label in labels)
+    assert Setup("model", "default").label == "model-default"
+    assert Setup("folder", folder=tmp_path / "a" / ".." / "a" / "maps").label == labels[0]
+
+
+class Ended:
+    """A pool one of whose processes is ended by the system."""
+
+    def __init__(self, *_):
+        pass
+
+    def submit(self, *_):
+        future = Future()
+        future.set_exception(BrokenProcessPool())
+        return future
+
+    def shutdown(self, **_):
+        pass
+
+
+def test_a_process_that_is_ended_is_told_of(tmp_path, monkeypatch):
+    monkeypatch.setattr(campaigns, "ProcessPoolExecutor", Ended)
+    with pytest.raises(OutputError, match="use fewer --workers"):
+        list(campaign(["plate"], Setup("exact"), 1, tmp_path / "runs.jsonl", 1))
+
+
+def test_a_log_on_a_full_disk_is_told_of(tmp_path, monkeypatch):
+    class Driven(Ended):
+        def submit(self, *_):
+            future = Future()
+            future.set_result(summary(scenario="plate", seed=0, alerts=7))
+            return future
+
+    monkeypatch.setattr(campaigns, "ProcessPoolExecutor", Driven)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
+    try:
+        with pytest.raises(OutputError, match=r"cannot write .*runs\.jsonl: File too large; the same command goes on"):
+            list(campaign(["plate"], Setup("exact"), 1, tmp_path / "runs.jsonl", 1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_command(tmp_path, monkeypatch, capsys):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
@@ -21,8 +24,9 @@ from lapdepth.collision.proving.sources import ExactSource, NoisySource
 from lapdepth.collision.proving.summary import Summary, summarise
 from lapdepth.collision.settings import WarnerSettings
 from lapdepth.collision.warner import CollisionWarner
-from lapdepth.errors import InputError, ReadError
+from lapdepth.errors import InputError, OutputError, ReadError
 from lapdepth.inference.predictor import DepthPredictor
+from lapdepth.zoo import EMBEDDED
 
 COMPUTED: dict[Depth, Callable[[int], DepthSource]] = {"exact": ExactSource, "noisy": NoisySource}
 """Kinds of depth that need no picture, each made from a seed."""
@@ -47,9 +51,14 @@ class Setup:
 
     @property
     def label(self) -> str:
-        """For names of files."""
-        more = {"model": self.model, "folder": self.folder.resolve().name}.get(self.depth)
-        return self.depth if more is None else f"{self.depth}-{re.sub(r'[^A-Za-z0-9]+', '_', more)}"
+        """For names of files; of two models or folders it is not the same, unless one is where the other was."""
+        if self.depth not in ("model", "folder"):
+            return self.depth
+        given = str(self.folder) if self.depth == "folder" else self.model
+        path = os.path.realpath(given)
+        whole = path if os.path.exists(given) and given not in EMBEDDED else given  # noqa: PTH110 - of any length
+        name = re.sub(r"[^A-Za-z0-9]+", "_", Path(whole).name)
+        return f"{self.depth}-{name}" + ("" if name == whole else f"-{zlib.crc32(os.fsencode(whole)):08x}")
 
 
 def choose(names: str, drawn: bool = False) -> list[str]:
@@ -132,6 +141,10 @@ def campaign(names: Sequence[str], setup: Setup, seeds: int, log: Path, workers:
 
     Yields:
         Each run, as it is done.
+
+    Raises:
+        ReadError: `log` is none.
+        OutputError: A run cannot be added to it, or a process was ended.
     """
     wanted: list[Job] = [(name, seed) for seed in range(seeds) for name in names]
     known = {(one.scenario, one.seed): one for one in _read(log)}
@@ -141,12 +154,20 @@ def campaign(names: Sequence[str], setup: Setup, seeds: int, log: Path, workers:
         return
     pool = ProcessPoolExecutor(min(workers, len(left)), get_context("spawn"))
     try:
-        with log.open("a", encoding="utf-8") as file:
+        with log.open("ab", buffering=0) as file:  # a buffer could fail once more at the end
             for future in as_completed([pool.submit(drive, setup, job) for job in left]):
                 done = future.result()
-                file.write(done.to_json() + "\n")
-                file.flush()
+                line = (done.to_json() + "\n").encode()
+                try:
+                    while line:  # a disk that is nearly full takes a part
+                        line = line[file.write(line) :]
+                except OSError as error:
+                    raise OutputError(f"cannot write {log}: {error.strerror or error}; the same command goes on") from None
                 yield done
+    except BrokenProcessPool:
+        raise OutputError(
+            "a process of the runs was ended, probably for want of memory; use fewer --workers: the same command goes on"
+        ) from None
     finally:  # an interruption need not wait for the runs that have not begun
         pool.shutdown(cancel_futures=True)
 
@@ -161,5 +182,5 @@ def _read(log: Path) -> list[Summary]:
         if whole != text:
             log.write_text(whole, encoding="utf-8")
         return [Summary.from_json(line) for line in whole.splitlines()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise ReadError(f"{log} is no log of runs of this release: {error}; remove it, or report to another folder") from error

@@ -26,7 +26,7 @@ from lapdepth.collision.proving.scenarios import SCENARIOS, Scenario
 from lapdepth.collision.proving.scene import CAMERA_HEIGHT_M, CAMERA_TO_FRONT_M, DepthSource, Seen, View
 from lapdepth.collision.proving.sources import FARTHEST_M
 from lapdepth.collision.warner import CollisionWarner
-from lapdepth.errors import InputError, ReadError
+from lapdepth.errors import InputError, OutputError, ReadError
 from lapdepth.evaluation.saved import read_values
 from lapdepth.io.files import write_bytes, write_encoded, write_json
 from lapdepth.io.images import read_image
@@ -112,7 +112,10 @@ def write_pictures(names: Sequence[str], seeds: int, folder: Path) -> Iterator[s
 def _write_run(name: str, seed: int, place: Path, camera: Intrinsics) -> None:
     from lapdepth.collision.proving.pictures import Painter  # draws with PyTorch, which reading and judging do without
 
-    place.mkdir(exist_ok=True)
+    try:
+        place.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {place}: {error.strerror}") from None
     paint = Painter(seed)
     lines = io.StringIO()
     table = csv.writer(lines)

@@ -73,11 +73,13 @@ class Painter:
         scene, count = self._renderer.scene, len(view.solids)
         moved = [
             thing.model_copy(update={"motion": _place(solid, view, here)})
-            for thing, solid in zip(scene.objects[:count], view.solids, strict=True)
+            for thing, solid in zip(scene.objects[-count:] if count else (), view.solids, strict=True)
         ]
         motion = Motion(x_m=here[0], z_m=here[1], yaw_deg=math.degrees(here[2]))
         eye = scene.camera.model_copy(update={"motion": motion})
-        self._renderer.scene = scene.model_copy(update={"camera": eye, "objects": (*moved, *scene.objects[count:])})
+        self._renderer.scene = scene.model_copy(
+            update={"camera": eye, "objects": (*scene.objects[: len(scene.objects) - count], *moved)}
+        )
         return self._renderer.frame(view.time_s).image
 
 
@@ -110,7 +112,10 @@ def _place(solid: Solid, view: View, here: Place) -> Motion:
 
 
 def _scene(rng: np.random.Generator, seed: int, view: View, camera: Intrinsics) -> Scene:
-    """The things of the view first, standing nowhere yet, but as such that move; then the country."""
+    """The country, then the things of the view, standing nowhere yet, but as such that move.
+
+    The renderer draws an object's texture by its place in the list: the country keeps its own when things come and go.
+    """
     grey = float(rng.uniform(0.28, 0.44))
     k = view.curvature_1pm
     arcs = (Arc(length_m=BEND_LENGTH_M, curvature_per_m=-k / (1 - k * LANE_M / 2)),) if k else ()
@@ -125,7 +130,7 @@ def _scene(rng: np.random.Generator, seed: int, view: View, camera: Intrinsics) 
         camera=Camera(width=camera.width, height=camera.height, focal_px=camera.focal_px, height_m=CAMERA_HEIGHT_M),
         ground=Ground(colour=(meadow, 0.40, 0.22)),
         road=road,
-        objects=(*(_thing(solid, seed) for solid in view.solids), *country),
+        objects=(*country, *(_thing(solid, seed) for solid in view.solids)),
         light=Light.model_validate(light),
         lens=Lens(noise=0.006, jpeg_quality=None),
     )
