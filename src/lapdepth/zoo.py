@@ -8,12 +8,14 @@ from __future__ import annotations
 import importlib.util
 import logging
 import re
+import stat
 from importlib import resources
 from pathlib import Path
 
 from lapdepth.config import ModelConfig
 from lapdepth.errors import MissingExtraError, ModelError, ModelNotFoundError
 
+MAX_CONFIG_BYTES = 2**20
 EMBEDDED = ("default", "open")
 """Names of the models in the package."""
 
@@ -58,6 +60,10 @@ def read_config(folder: Path) -> ModelConfig:
     """
     path = folder / CONFIG_FILE
     try:
+        status = path.stat()
+        # Opening a pipe would wait for ever.
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_CONFIG_BYTES:
+            raise ModelError(f"{path} is no file of at most {MAX_CONFIG_BYTES:,} bytes; a model folder holds {CONFIG_FILE}")
         text = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}; a model folder holds {CONFIG_FILE}") from None

@@ -58,9 +58,17 @@ def test_what_the_package_raises_becomes_one_line(run, monkeypatch):
     assert (done.code, done.out, done.err) == (1, "", "lapdepth: error: got this, expected that; do so\n")
 
 
-def test_out_of_memory_becomes_one_line(run, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] data. DefaultCPUAllocator: can't allocate memory: you tried 8 bytes"),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+    ],
+)
+def test_out_of_memory_becomes_one_line(run, monkeypatch, error):
     def fail(_model):
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr("lapdepth.inference.engine.read_model_config", fail)
     done = run("info")

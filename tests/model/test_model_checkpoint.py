@@ -1,6 +1,7 @@
 """Model folders: written whole, loaded strictly."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lapdepth.errors import ModelError, ModelNotFoundError, OutputError  # noqa:
 from lapdepth.model import checkpoint  # noqa: E402
 from lapdepth.model.catalogue import find_network  # noqa: E402
 from lapdepth.model.checkpoint import load_model, load_weights, save_model  # noqa: E402
+from lapdepth.model.network import build_network  # noqa: E402
 from lapdepth.zoo import find_model, read_config  # noqa: E402
 from model.designs import build  # noqa: E402
 
@@ -111,6 +113,29 @@ def test_missing_config(folder):
 def test_config_that_is_wrong_or_of_another_model(folder, values, match):
     change_config(folder, **values)
     refused(folder, match)
+
+
+def test_what_does_not_fit_is_refused_before_it_takes_memory(folder, monkeypatch):
+    devices = []
+
+    def noting(config):
+        devices.append(str(torch.get_default_device()))
+        return build_network(config)
+
+    monkeypatch.setattr(checkpoint, "build_network", noting)
+    decoder = json.loads((folder / "config.json").read_text())["decoder"]
+    change_config(folder, decoder=decoder | {"aspp_width": 4096})
+    refused(folder, r"expected \(4096, ")
+    assert devices == ["meta"]
+
+
+def test_a_config_that_is_no_ordinary_file(folder):
+    (folder / "config.json").unlink()
+    os.mkfifo(folder / "config.json")  # opening it would wait for ever
+    refused(folder, "is no file of at most 1,048,576 bytes")
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_bytes(b" " * (2**20 + 1))
+    refused(folder, "is no file of at most 1,048,576 bytes")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 from collections import OrderedDict
 
 import pytest
@@ -156,6 +157,24 @@ def test_the_range_tells_the_camera(published, max_depth_m, working_size, focal_
     assert (config.levels, config.depth_scale, config.decoder, config.weight_gain) == (5, "linear", None, False)
     assert "GPL-3.0" in config.licence
     assert config.provenance == {"converted_from": "mobile.pkl"}
+
+
+@pytest.mark.parametrize("name", ["a\nb.pkl", os.fsdecode(b"a\xff.pkl"), "\x1b[2J.pkl"])
+def test_a_file_name_of_any_bytes(published, tmp_path, name):
+    shutil.copy(published, tmp_path / name)
+    config = convert_published(tmp_path / name, 80.0, "relu").config
+    assert config.provenance["converted_from"].isprintable()
+    assert config.name == config.provenance["converted_from"].removesuffix(".pkl")
+
+
+@pytest.mark.parametrize("name", ["features.3", "features.3x.weight", "features.99999.conv.weight"])
+def test_a_tensor_of_a_stage_that_is_none(published, tmp_path, name):
+    tensors = tensors_of(published) | {f"module.encoder.encoder.{name}": torch.zeros(1)}
+    torch.save(tensors, tmp_path / "x.pkl")
+    if name == "features.99999.conv.weight":  # beyond what is used, as the release stores some
+        convert_published(tmp_path / "x.pkl", 80.0, "relu")
+    else:
+        refused(tmp_path / "x.pkl", "1 unknown")
 
 
 @pytest.mark.parametrize("max_depth_m", [0.0, -80.0, float("nan"), float("inf")])

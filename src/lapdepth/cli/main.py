@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 
 import typer
@@ -49,6 +50,7 @@ def _options(
     """Options of the program itself."""
 
 
+OUT_OF_MEMORY = "lapdepth: error: out of memory; use smaller pictures, or a smaller model"
 INTERRUPTED = 130
 """Exit status that Typer, which prints nothing, gives to Ctrl-C: 128 and the number of SIGINT."""
 
@@ -65,4 +67,8 @@ def main() -> None:
             typer.echo("lapdepth: interrupted; files that are there under their names are whole", err=True)
         raise
     except MemoryError:
-        sys.exit("lapdepth: error: out of memory; use smaller pictures, or a smaller model")
+        sys.exit(OUT_OF_MEMORY)
+    except RuntimeError as error:  # PyTorch's own, on processors and GPUs
+        if re.search(r"can't allocate memory|out of memory", str(error)) is None:
+            raise
+        sys.exit(OUT_OF_MEMORY)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lapdepth.errors import ConfigError, ModelError, OutputError
 from lapdepth.model.network import LapDepth, build_network
-from lapdepth.zoo import CONFIG_FILE, ONNX_FILE, WEIGHTS_FILE, find_model, read_config, tell_licence_once
+from lapdepth.zoo import CONFIG_FILE, EMBEDDED, ONNX_FILE, WEIGHTS_FILE, find_model, read_config, tell_licence_once
 
 _SCRATCH = ".lapdepth-"
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
@@ -38,13 +38,17 @@ def load_model(model: str | Path, device: str = "cpu") -> LapDepth:
         raise ModelError(f"{folder} is not a model folder; PyTorch needs one with {CONFIG_FILE} and {WEIGHTS_FILE}")
     config = read_config(folder)
     try:
-        network = build_network(config)
-    except ConfigError as error:
-        raise ModelError(f"{folder / CONFIG_FILE}: {error}") from None
-    try:
         weights = load_file(folder / WEIGHTS_FILE, device="cpu")
     except (SafetensorError, OSError) as error:
         raise ModelError(f"cannot read {folder / WEIGHTS_FILE}: {error}") from None
+    try:
+        if model not in EMBEDDED:
+            # Without memory at first: a stranger's configuration of 2 kB can ask for more than the machine has.
+            with torch.device("meta"):
+                _check_fit(build_network(config).state_dict(), weights, str(folder / WEIGHTS_FILE))
+        network = build_network(config)
+    except ConfigError as error:
+        raise ModelError(f"{folder / CONFIG_FILE}: {error}") from None
     load_weights(network, weights, str(folder / WEIGHTS_FILE))
     tell_licence_once(config.name, config.licence)
     return network.to(device).eval()
@@ -59,16 +63,9 @@ def load_weights(network: LapDepth, weights: Mapping[str, Tensor], source: str) 
         ModelError: A tensor is missing, unknown, of another shape, not a plain one of an ordinary type, or not finite.
     """
     own = network.state_dict()
-    missing, unknown = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
-    if missing or unknown:
-        example = f"missing '{missing[0]}'" if missing else f"unknown '{unknown[0]}'"
-        raise ModelError(
-            f"{source} does not fit its configuration: {len(missing)} tensors missing, {len(unknown)} unknown ({example})"
-        )
+    _check_fit(own, weights, source)
     plain = {}
     for name, tensor in weights.items():
-        if tensor.shape != own[name].shape:
-            raise ModelError(f"{source}: '{name}' is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
         if tensor.dtype not in _DTYPES or tensor.layout != torch.strided or tensor.device.type != "cpu":
             raise ModelError(
                 f"{source}: '{name}' is {tensor.dtype}, {tensor.layout} on {tensor.device}; expected plain tensors on the CPU "
@@ -78,6 +75,19 @@ def load_weights(network: LapDepth, weights: Mapping[str, Tensor], source: str) 
         if not torch.isfinite(plain[name]).all():
             raise ModelError(f"{source}: '{name}' holds NaN or infinity; the model is damaged, get it again")
     network.load_state_dict(plain, strict=True)
+
+
+def _check_fit(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: str) -> None:
+    """Raise `ModelError` where names or shapes are not those of a network."""
+    missing, unknown = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    if missing or unknown:
+        example = f"missing '{missing[0]}'" if missing else f"unknown '{unknown[0]}'"
+        raise ModelError(
+            f"{source} does not fit its configuration: {len(missing)} tensors missing, {len(unknown)} unknown ({example})"
+        )
+    for name, tensor in weights.items():
+        if tensor.shape != own[name].shape:
+            raise ModelError(f"{source}: '{name}' is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
 
 
 def save_model(network: LapDepth, folder: Path, half: bool = False) -> None:

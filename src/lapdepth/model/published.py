@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lapdepth.config import ModelConfig
+from lapdepth.config import ModelConfig, check_settings
 from lapdepth.errors import InputError, ModelError, ReadError
 from lapdepth.model.checkpoint import load_weights
 from lapdepth.model.network import LapDepth, build_network
@@ -52,22 +52,29 @@ def convert_published(path: Path, max_depth_m: float, activation: Literal["relu"
     if not 0 < max_depth_m < math.inf:
         raise InputError(f"max_depth_m is {max_depth_m}; expected a positive number of metres, 80 for KITTI, 10 for NYU")
     tensors = {name.removeprefix("module."): tensor for name, tensor in _read(path).items()}
-    config = ModelConfig.model_validate(
+    config = check_settings(
         {
-            "name": path.stem[:80],
+            "name": _one_line(path.stem)[:80],
             "encoder": _encoder_of(tensors, path),
             "norm": "bn" if any(re.match(r"decoder\..*running_mean", name) for name in tensors) else "gn",
             "activation": activation,
             "max_depth_m": max_depth_m,
             "licence": LICENCE,
-            "provenance": {"converted_from": path.name},
+            "provenance": {"converted_from": _one_line(path.name)},
             **({80.0: KITTI, 10.0: NYU}.get(max_depth_m, UNKNOWN)),
-        }
+        },
+        ModelConfig,
+        f"the model of {path}",
     )
     renamed = {_rename(name): tensor for name, tensor in tensors.items() if not _unused(name)}
     network = build_network(config)
     load_weights(network, renamed, str(path))
     return network.eval()
+
+
+def _one_line(name: str) -> str:
+    """A file's name, of which any byte may be part, as text that a configuration may hold."""
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
@@ -125,7 +132,7 @@ def _rename(name: str) -> str:
     """A published tensor's name to this project's."""
     if name.startswith("encoder.encoder."):
         name = name.removeprefix("encoder.encoder.")
-        if re.match(r"features\.\d", name):
+        if re.match(r"features\.\d{1,3}\.", name):
             return f"encoder.body.{_rename_mobile(name.removeprefix('features.'))}"
         return f"encoder.{name}" if name.startswith("features.") else f"encoder.body.{name}"
     name = re.sub(r"\.module\.0\.", ".norm.", re.sub(r"\.module\.2\.", ".conv.", name))
