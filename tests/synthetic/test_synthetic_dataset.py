@@ -1,5 +1,6 @@
 """Training data drawn by seed: the same for any number of workers, gone on with, read as training reads it."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -56,12 +57,54 @@ def test_workers_and_interruptions_change_nothing(roads, tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "BLOCK", 1)
     write_dataset(ROADS, tmp_path, workers=2)
     assert bytes_of(tmp_path) == bytes_of(roads)
-    gone = tmp_path / "depth/04000000_1.png"
     before = (tmp_path / "images/04000001_0.jpg").stat().st_mtime_ns
-    gone.unlink()
+    for gone in ("depth/04000000_1.png", "images/04000000_0.jpg"):
+        (tmp_path / gone).unlink()
     write_dataset(ROADS, tmp_path)
     assert bytes_of(tmp_path) == bytes_of(roads)
     assert (tmp_path / "images/04000001_0.jpg").stat().st_mtime_ns == before
+
+
+def test_a_larger_count_goes_on(roads, tmp_path):
+    write_dataset(dataclasses.replace(ROADS, count=1), tmp_path)
+    before = (tmp_path / "images/04000000_0.jpg").stat().st_mtime_ns
+    write_dataset(ROADS, tmp_path)
+    assert bytes_of(tmp_path) == bytes_of(roads)
+    assert (tmp_path / "images/04000000_0.jpg").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"maker": "room"}, {"size": (64, 96)}, {"focal_px": (60.0, 121.0)}, {"views": 3}, {"seed": 5}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_pictures_of_other_settings_are_not_taken_for_these(changes, roads):
+    before, key = bytes_of(roads), next(iter(changes))
+    with pytest.raises(InputError, match=f"holds pictures of {key} .*, these settings have .*; give another --output"):
+        write_dataset(dataclasses.replace(ROADS, **changes), roads)
+    assert bytes_of(roads) == before
+
+
+def test_pictures_of_another_release_are_not_taken_for_these(roads, monkeypatch):
+    monkeypatch.setattr(dataset, "__version__", "99.0")
+    with pytest.raises(InputError, match=r"holds pictures of release .*, these settings have 99\.0"):
+        write_dataset(ROADS, roads)
+
+
+@pytest.mark.parametrize("there", ["[1]", "{", "[" * 9999], ids=["list", "cut", "deep"])
+def test_settings_that_are_none_are_said(there, tmp_path):
+    (tmp_path / "settings.json").write_text(there)
+    with pytest.raises(InputError, match="holds no settings of a data set; give another --output"):
+        write_dataset(ROADS, tmp_path)
+    assert list(bytes_of(tmp_path)) == ["settings.json"]
+
+
+def test_pictures_that_no_settings_tell_of_are_left_alone(tmp_path):
+    (tmp_path / "depth").mkdir()
+    (tmp_path / "depth/04000000_0.png").write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"holds pictures, but no settings\.json .*; give another --output"):
+        write_dataset(ROADS, tmp_path)
+    assert bytes_of(tmp_path) == {"depth/04000000_0.png": b"mine"}
 
 
 def test_training_knows_the_sky_and_guesses_nothing(roads):

@@ -3,6 +3,7 @@
 images/00000007_1.jpg  view 1 of the scene of seed 7
 depth/00000007_1.png   16-bit depth, metres x 256; 65535 in the sky, 0 where it is beyond the last code
 manifest.csv           as `lapdepth.data.manifest` reads it; `scene` names the scene, so that its views stay together
+settings.json          what decides the pictures, written before the first; a folder of other settings is refused
 
 What is in a picture depends on the maker, the settings and its scene's seed alone, not on the number of workers. A scene whose
 files are all there is not drawn again.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import multiprocessing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,9 +23,10 @@ import cv2
 import numpy as np
 import torch
 
+from lapdepth import __version__
 from lapdepth.errors import InputError, OutputError
 from lapdepth.io.depth import UNITS_PER_METRE
-from lapdepth.io.files import write_bytes, write_encoded
+from lapdepth.io.files import read_bytes, write_bytes, write_encoded, write_json
 from lapdepth.synthetic.files import JPEG_QUALITY, SKY_CODE, write_depth
 from lapdepth.synthetic.makers import MAKERS
 from lapdepth.synthetic.render import Renderer, find_device
@@ -36,6 +39,8 @@ HELD_OUT_SEED = 2000
 """Data sets of this seed and above are for evaluation; training that draws scenes on the fly stays below."""
 BLOCK = 8
 """Scenes that a worker draws at a time."""
+SETTINGS = "settings.json"
+"""File that says what decides the pictures of a folder."""
 
 
 Row = tuple[str | float, ...]
@@ -99,7 +104,8 @@ def write_dataset(
         The manifest, written when all pictures are there.
 
     Raises:
-        InputError: `workers` is below 1, or there is no such device.
+        InputError: `workers` is below 1, there is no such device, or the folder holds pictures of other settings.
+        ReadError: The folder's settings cannot be read.
         OutputError: A file cannot be written.
     """
     if workers < 1:
@@ -110,6 +116,8 @@ def write_dataset(
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from None
+    if not _is_begun(settings, folder):
+        write_json(folder / SETTINGS, _deciding(settings))
     scenes = -(-settings.count // settings.views)
     jobs = [(settings, folder, device, first, min(first + BLOCK, scenes)) for first in range(0, scenes, BLOCK)]
     rows: list[Row] = []
@@ -128,6 +136,40 @@ def write_dataset(
     writer.writerows(rows)
     write_bytes(folder / "manifest.csv", table.getvalue().encode())
     return folder / "manifest.csv"
+
+
+def _deciding(settings: DatasetSettings) -> dict[str, object]:
+    """What decides the pictures, as JSON gives it back; a larger count only adds to them."""
+    return {
+        "maker": settings.maker,
+        "size": list(settings.size),
+        "focal_px": list(settings.focal_px),
+        "views": settings.views,
+        "seed": settings.seed,
+        "release": __version__,
+    }
+
+
+def _is_begun(settings: DatasetSettings, folder: Path) -> bool:
+    """Whether a folder was begun with these settings; one of other pictures is refused."""
+    path = folder / SETTINGS
+    if not path.exists():
+        if any(any((folder / part).glob("[!.]*")) for part in ("images", "depth")):
+            raise InputError(f"{folder} holds pictures, but no {SETTINGS} that says of what; give another --output")
+        return False
+    try:
+        there = json.loads(read_bytes(path, "settings of a data set"))
+    except (ValueError, RecursionError):
+        there = None
+    if not isinstance(there, dict):
+        raise InputError(f"{path} holds no settings of a data set; give another --output")
+    for key, value in _deciding(settings).items():
+        if there.get(key) != value:
+            raise InputError(
+                f"{folder} holds pictures of {key} {there.get(key)}, these settings have {value}; "
+                "give another --output, or the settings that it was begun with"
+            )
+    return True
 
 
 def draw_scene(settings: DatasetSettings, number: int) -> tuple[Scene, list[float]]:
@@ -170,7 +212,7 @@ def _draw(job: tuple[DatasetSettings, Path, str, int, int]) -> list[Row]:
             image, depth = (folder / name for name in names)
             numbers = (UNITS_PER_METRE, lens.fx_px, lens.fy_px, lens.cx_px, lens.cy_px)
             rows.append((*names, *numbers, settings.split, scene.name, SKY_CODE))
-            if depth.exists():  # written after the picture
+            if image.exists() and depth.exists():
                 continue
             renderer = renderer or Renderer(scene, device)
             frame = renderer.frame(time_s)
