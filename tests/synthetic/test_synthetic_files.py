@@ -61,6 +61,25 @@ def test_fewer_frames_as_jpeg(tmp_path):
     assert len(read_manifest(tmp_path / "manifest.csv", "train")) == 1
 
 
+def test_a_run_that_is_stopped_leaves_no_manifest_of_the_run_before(tmp_path):
+    write_sequence(SCENE, tmp_path, frames=1)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_sequence(SCENE, tmp_path, progress=stop)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
+    assert (tmp_path / "images/000000.png").exists()
+
+
+def test_a_manifest_that_cannot_be_replaced_is_said(tmp_path):
+    (tmp_path / "manifest.csv").mkdir()
+    with pytest.raises(OutputError, match=r"cannot write .*manifest\.csv"):
+        write_sequence(SCENE, tmp_path)
+    assert not any((tmp_path / "images").iterdir())
+
+
 def test_a_lens_that_distorts_is_written_and_not_read_as_a_pinhole(tmp_path):
     camera = SCENE.camera.model_copy(update={"distortion": (-0.1, 0.0, 0.0, 0.0, 0.0)})
     manifest = write_sequence(SCENE.model_copy(update={"camera": camera}), tmp_path, frames=1)

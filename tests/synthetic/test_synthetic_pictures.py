@@ -38,6 +38,18 @@ def test_frame_says_where_it_was_taken():
     assert ((frame.ids == 0) == np.isinf(frame.depth_m)).all()
 
 
+@pytest.mark.parametrize("distortion", [(0.0, 0.0, 0.0, 0.0, 0.0), (-0.1, 0.0, 0.0, 0.0, 0.0)])
+def test_where_nothing_is_in_view_there_is_sky(distortion):
+    """One-sided ground seen from below, and ground that the camera has left behind."""
+    below = Scene(camera=SMALL.model_copy(update={"height_m": -0.5, "distortion": distortion}), ground=GREY)
+    ahead = SMALL.model_copy(update={"motion": Motion(speed_mps=20), "distortion": distortion})
+    behind = Scene(camera=ahead, ground=Ground(reach_m=30))
+    for frame in (render(below), render(behind, 2.9)):
+        assert np.isinf(frame.depth_m).all()
+        assert not frame.ids.any()
+        assert grey(frame.image).min() > 20
+
+
 def test_depth_is_not_mixed_where_colour_is():
     """A dark tower against the sky, its edge at 0.3 of a pixel: one column of mixed colour, none of mixed depth."""
     camera = Camera(width=64, height=48, focal_px=50, height_m=5)

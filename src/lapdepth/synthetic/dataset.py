@@ -166,7 +166,7 @@ def _is_begun(settings: DatasetSettings, folder: Path) -> bool:
     for key, value in _deciding(settings).items():
         if there.get(key) != value:
             raise InputError(
-                f"{folder} holds pictures of {key} {there.get(key)}, these settings have {value}; "
+                f"{folder} holds pictures of {key} {there.get(key)!r}, these settings have {value!r}; "
                 "give another --output, or the settings that it was begun with"
             )
     return True

@@ -72,6 +72,12 @@ def write_sequence(
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from None
+    manifest, record = folder / "manifest.csv", folder / "scene.json"
+    try:
+        for path in (manifest, record):  # of a run before, whose frames these overwrite
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from None
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(COLUMNS)
@@ -85,9 +91,7 @@ def write_sequence(
         poses.append({"time_s": frame.time_s, "camera_to_world": frame.pose.tolist()})
         progress(number + 1, count)
     names = [thing.name or f"{thing.kind} {k}" for k, thing in enumerate(scene.objects, 2)]
-    record = {"scene": scene.model_dump(mode="json"), "frames": poses, "instances": ["sky", "ground", *names]}
-    write_json(folder / "scene.json", record)
-    manifest = folder / "manifest.csv"
+    write_json(record, {"scene": scene.model_dump(mode="json"), "frames": poses, "instances": ["sky", "ground", *names]})
     write_bytes(manifest, table.getvalue().encode())
     return manifest
 

@@ -81,6 +81,8 @@ def seen_exactly(film: Film, triangle: Tensor, shapes: Projected, holes: Holes) 
     u, v = film.u[:, 0], film.v[:, 0]
     if not film.distorted:
         return triangle.flatten(), u, v
+    if not len(shapes.key):
+        return torch.full_like(film.at[:, 0], -1), u, v
     width, height = film.camera.width, film.camera.height
     i, j = v.floor().long().clamp(max=height - 2), u.floor().long().clamp(max=width - 2)
     around = torch.stack([triangle[i + di, j + dj] for di in (0, 1) for dj in (0, 1)], 1)  # (P, 4)

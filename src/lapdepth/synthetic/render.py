@@ -196,8 +196,10 @@ class Renderer:
         film = self._film(camera, SAMPLES)
         look = self._look(poses, time_s, film.camera)
         cells = look.triangle.flatten().index_select(0, film.at.flatten()).view(film.at.shape)
-        patch = self.world.patch[look.numbers].index_select(0, cells.clamp(min=0).flatten()).view(cells.shape)
-        patch = torch.where(cells >= 0, patch, -1)
+        patch = cells  # the sky's -1, where there is no triangle to ask
+        if len(look.numbers):
+            patch = self.world.patch[look.numbers].index_select(0, cells.clamp(min=0).flatten()).view(cells.shape)
+            patch = torch.where(cells >= 0, patch, -1)
         even = (patch == patch[:, :1]).all(1)
         whole, split = even.nonzero()[:, 0], (~even).nonzero()[:, 0]
         u, v = (
