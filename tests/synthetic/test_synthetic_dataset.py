@@ -2,7 +2,10 @@
 
 import dataclasses
 import re
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from lapdepth.cli.main import app
 from lapdepth.data.augment import AugmentSettings
 from lapdepth.data.loader import CounterDataset, Source
 from lapdepth.data.manifest import load_sample, read_manifest
-from lapdepth.errors import InputError
+from lapdepth.errors import InputError, OutputError
 from lapdepth.synthetic import dataset
 from lapdepth.synthetic.dataset import DatasetSettings, draw_scene, write_dataset
 from lapdepth.synthetic.render import Renderer
@@ -63,6 +66,54 @@ def test_workers_and_interruptions_change_nothing(roads, tmp_path, monkeypatch):
     write_dataset(ROADS, tmp_path)
     assert bytes_of(tmp_path) == bytes_of(roads)
     assert (tmp_path / "images/04000001_0.jpg").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "message"),
+    [(BrokenProcessPool, OutputError, "a process was ended.*use fewer --workers"), (KeyboardInterrupt, KeyboardInterrupt, "^$")],
+)
+def test_where_a_process_is_ended_all_are_and_nothing_half_written_stays(raised, expected, message, tmp_path, monkeypatch):
+    ended = []
+
+    class Worker:
+        def terminate(self):
+            ended.append(self)
+
+    class Pool:
+        def __init__(self, *_):
+            children.append(Worker())
+
+        def submit(self, *_):
+            (tmp_path / "images/.lapdepth-0.jpg").touch()
+            future = Future()
+            future.set_exception(raised())
+            return future
+
+        def shutdown(self, **_):
+            assert ended == children[1:]
+
+    children = [Worker()]  # of somebody else
+    monkeypatch.setattr(dataset, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(dataset, "active_children", lambda: list(children))
+    with pytest.raises(expected, match=message):
+        write_dataset(ROADS, tmp_path, workers=2)
+    assert ended == children[1:]
+    assert list(bytes_of(tmp_path)) == ["settings.json"]
+
+
+def test_a_process_whose_parent_is_killed_ends_too(monkeypatch):
+    killed, ended = Event(), Event()
+
+    class Parent:
+        join = staticmethod(killed.wait)
+
+    monkeypatch.setattr(dataset, "parent_process", Parent)
+    monkeypatch.setattr(dataset.os, "_exit", lambda status: ended.set())
+    dataset._end_with_parent()
+    dataset._end_with_parent.cache_clear()
+    assert not ended.is_set()
+    killed.set()
+    assert ended.wait(10)
 
 
 def test_a_larger_count_goes_on(roads, tmp_path):

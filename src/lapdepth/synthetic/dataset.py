@@ -14,10 +14,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import multiprocessing
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import cv2
 import numpy as np
@@ -26,7 +32,7 @@ import torch
 from lapdepth import __version__
 from lapdepth.errors import InputError, OutputError
 from lapdepth.io.depth import UNITS_PER_METRE
-from lapdepth.io.files import read_bytes, write_bytes, write_encoded, write_json
+from lapdepth.io.files import clear_scratch, read_bytes, write_bytes, write_encoded, write_json
 from lapdepth.synthetic.files import JPEG_QUALITY, SKY_CODE, write_depth
 from lapdepth.synthetic.makers import MAKERS
 from lapdepth.synthetic.render import Renderer, find_device
@@ -84,6 +90,10 @@ class DatasetSettings:
             raise InputError(f"seed is {self.seed}, count {self.count}; expected at most {2**31 // SEEDS - 1} and {SEEDS}")
 
 
+Job = tuple[DatasetSettings, Path, str, int, int]
+"""What to draw, folder, device, and the first scene and the one after the last."""
+
+
 def write_dataset(
     settings: DatasetSettings,
     folder: Path,
@@ -106,7 +116,7 @@ def write_dataset(
     Raises:
         InputError: `workers` is below 1, there is no such device, or the folder holds pictures of other settings.
         ReadError: The folder's settings cannot be read.
-        OutputError: A file cannot be written.
+        OutputError: A file cannot be written, or a process was ended.
     """
     if workers < 1:
         raise InputError(f"workers is {workers}; expected at least 1")
@@ -121,15 +131,16 @@ def write_dataset(
     scenes = -(-settings.count // settings.views)
     jobs = [(settings, folder, device, first, min(first + BLOCK, scenes)) for first in range(0, scenes, BLOCK)]
     rows: list[Row] = []
+
+    def add(drawn: list[Row]) -> None:
+        rows.extend(drawn)
+        progress(len(rows), settings.count)
+
     if workers == 1:
         for job in jobs:
-            rows += _draw(job)
-            progress(len(rows), settings.count)
+            add(_draw(job))
     else:
-        with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool:
-            for drawn in pool.imap(_draw_alone, jobs):
-                rows += drawn
-                progress(len(rows), settings.count)
+        _draw_side_by_side(jobs, workers, add)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -192,13 +203,50 @@ def draw_scene(settings: DatasetSettings, number: int) -> tuple[Scene, list[floa
     return scene, [round(float(time_s), 3) for time_s in times_s]
 
 
-def _draw_alone(job: tuple[DatasetSettings, Path, str, int, int]) -> list[Row]:
+def _draw_side_by_side(jobs: Sequence[Job], workers: int, add: Callable[[list[Row]], None]) -> None:
+    """Draw in processes; rows are added in the order of the jobs. What ends it before its end, such as Ctrl-C, ends them too."""
+    others = active_children()
+    # Ctrl-C is sent to all processes of a terminal, and this one ends the rest.
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    try:
+        for future in [pool.submit(_draw_alone, job) for job in jobs]:
+            add(future.result())
+    except BaseException as error:
+        for process in active_children():
+            if process not in others:
+                process.terminate()
+        pool.shutdown(cancel_futures=True)
+        for part in ("images", "depth"):
+            clear_scratch(jobs[0][1] / part)
+        if isinstance(error, BrokenProcessPool):
+            raise OutputError(
+                "a process was ended, probably for want of memory; use fewer --workers: the same command goes on"
+            ) from None
+        raise
+    pool.shutdown()
+
+
+@lru_cache(maxsize=1)
+def _end_with_parent() -> None:
+    """Once in a process: end when the one that began it is killed. What waits for jobs in a pool would wait for ever."""
+    parent = parent_process()
+    assert parent is not None  # called in a pool's processes alone
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _draw_alone(job: Job) -> list[Row]:
+    _end_with_parent()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     return _draw(job)
 
 
-def _draw(job: tuple[DatasetSettings, Path, str, int, int]) -> list[Row]:
+def _draw(job: Job) -> list[Row]:
     """Draw the scenes from a first to before a last."""
     settings, folder, device, first, last = job
     rows: list[Row] = []
