@@ -179,6 +179,7 @@ def test_training_knows_the_sky_and_guesses_nothing(roads):
         ({"views": 0}, "at least 1"),
         ({"size": (4, 64)}, "8 to 8192"),
         ({"focal_px": (200.0, 100.0)}, "two rising numbers"),
+        ({"focal_px": (1e-9, 100.0)}, "two rising numbers from 0.1 to 1e5"),
         ({"seed": -1}, "at most"),
     ],
 )

@@ -84,8 +84,8 @@ class DatasetSettings:
             raise InputError(f"count is {self.count}, views {self.views}; expected at least 1 of each")
         if not all(8 <= side <= 8192 for side in self.size):
             raise InputError(f"size is {self.size[0]}x{self.size[1]}; expected 8 to 8192 pixels either way")
-        if not 0 < low <= high < 1e5:
-            raise InputError(f"focal length is from {low:g} to {high:g} px; expected two rising numbers above 0, below 1e5")
+        if not 0.1 <= low <= high <= 1e5:
+            raise InputError(f"focal length is from {low:g} to {high:g} px; expected two rising numbers from 0.1 to 1e5")
         if self.count > SEEDS or not 0 <= self.seed < 2**31 // SEEDS:
             raise InputError(f"seed is {self.seed}, count {self.count}; expected at most {2**31 // SEEDS - 1} and {SEEDS}")
 

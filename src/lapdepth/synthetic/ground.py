@@ -40,7 +40,7 @@ def _relief(ground: Ground, road: Road | None) -> Mesh:
     if not ground.waves:
         lines = np.array([-reach, reach])
         return _sheet(ground, np.array(np.meshgrid(lines, lines, indexing="ij")), material, -ROAD_LIFT_M if road else 0.0)
-    length = sum(arc.length_m for arc in road.arcs) if road else 0.0
+    length = road.length_m if road else 0.0
     path = np.array([road_place(road, s)[:2] for s in np.linspace(-40, length + 150, 40)] if road else [(0.0, 0.0)])
     sides = []
     for low, high in zip(path.min(0) - 40, path.max(0) + 40, strict=True):
@@ -62,7 +62,7 @@ def _sheet(ground: Ground, grid: Points, material: Material, lift_m: float) -> M
 
 
 def _road(ground: Ground, road: Road) -> list[Mesh]:
-    length = sum(arc.length_m for arc in road.arcs)
+    length = road.length_m
     straight = not ground.waves
     before = np.array([-ROAD_BEYOND_M, 0.0]) if straight else np.arange(-ROAD_BEYOND_M, 0, 2 * FINE_M)
     after = length + (np.array([0.0, 2 * ROAD_BEYOND_M]) if straight else np.arange(0, 2 * ROAD_BEYOND_M, 2 * FINE_M))

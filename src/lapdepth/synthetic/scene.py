@@ -14,13 +14,19 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from lapdepth.camera import Intrinsics
-from lapdepth.config import Finite, Positive, Settings, check_settings, read_toml
+from lapdepth.config import Finite, Settings, check_settings, read_toml
 from lapdepth.synthetic.distortion import ideal
 
 Share = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Colour = tuple[Share, Share, Share]
-Size = tuple[Positive, Positive, Positive]
+Metres = Annotated[float, Field(ge=-1e6, le=1e6)]
+"""A place or a height."""
+Degrees = Annotated[float, Field(ge=-1e6, le=1e6)]
+Seconds = Annotated[float, Field(ge=-1e6, le=1e6)]
+Length = Annotated[float, Field(ge=1e-3, le=1e4)]
+Width = Annotated[float, Field(ge=0, le=1e3)]
+Strength = Annotated[float, Field(ge=0, le=1e3)]
+Size = tuple[Length, Length, Length]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Side = Annotated[int, Field(ge=8, le=8192)]
 
@@ -28,6 +34,10 @@ MAX_OBJECTS = 5000
 """More would only fill the memory."""
 MAX_FRAMES = 100_000
 """More would only fill the disk."""
+MAX_ROAD_M = 100_000.0
+"""Of all arcs. More would only fill the memory."""
+MAX_HILLY_ROAD_M = 10_000.0
+"""The same on ground with waves, which is a sheet of squares round the road."""
 
 Kind = Literal[
     "box", "cylinder", "wedge", "ellipsoid", "prism", "mesh",
@@ -43,6 +53,10 @@ Surface = Literal[
 """What a surface can look like."""
 
 
+LARGEST_M: dict[Kind, float] = {"house": 200.0, "shelf": 10.0, "cupboard": 20.0, "sofa": 20.0}
+"""Longest side of what has more parts the larger it is."""
+
+
 class Leg(Settings):
     """A stretch of time at one acceleration; nothing goes backwards: a braking object stops.
 
@@ -51,8 +65,8 @@ class Leg(Settings):
         acceleration_mps2: Along the direction of travel; negative brakes.
     """
 
-    duration_s: Positive
-    acceleration_mps2: Finite = 0.0
+    duration_s: Annotated[float, Field(gt=0, le=1e6)]
+    acceleration_mps2: Annotated[float, Field(ge=-1e3, le=1e3)] = 0.0
 
 
 class Key(Settings):
@@ -66,11 +80,11 @@ class Key(Settings):
         pitch_deg: Looking down; only a camera's.
     """
 
-    time_s: Finite
-    x_m: Finite = 0.0
-    z_m: Finite = 0.0
-    yaw_deg: Finite = 0.0
-    pitch_deg: Finite = 0.0
+    time_s: Seconds
+    x_m: Metres = 0.0
+    z_m: Metres = 0.0
+    yaw_deg: Degrees = 0.0
+    pitch_deg: Degrees = 0.0
 
 
 class Motion(Settings):
@@ -90,13 +104,13 @@ class Motion(Settings):
     """
 
     on: Literal["world", "road"] = "world"
-    x_m: Finite = 0.0
-    z_m: Finite = 0.0
-    yaw_deg: Finite = 0.0
-    speed_mps: NotNegative = 0.0
-    curvature_per_m: Finite = 0.0
+    x_m: Metres = 0.0
+    z_m: Metres = 0.0
+    yaw_deg: Degrees = 0.0
+    speed_mps: Annotated[float, Field(ge=0, le=1e3)] = 0.0
+    curvature_per_m: Annotated[float, Field(ge=-10, le=10)] = 0.0
     legs: tuple[Leg, ...] = ()
-    sway: tuple[tuple[Finite, Finite], ...] = ()
+    sway: tuple[tuple[Seconds, Metres], ...] = ()
     keys: tuple[Key, ...] = ()
 
     @property
@@ -134,12 +148,12 @@ class Camera(Settings):
 
     width: Side = 640
     height: Side = 192
-    focal_px: Positive = 372.0
-    cx_px: Finite | None = None
-    cy_px: Finite | None = None
-    height_m: Finite = 1.5
+    focal_px: Annotated[float, Field(ge=0.1, le=1e6)] = 372.0
+    cx_px: Annotated[float, Field(ge=-1e6, le=1e6)] | None = None
+    cy_px: Annotated[float, Field(ge=-1e6, le=1e6)] | None = None
+    height_m: Metres = 1.5
     pitch_deg: Annotated[float, Field(ge=-90, le=90)] = 0.0
-    roll_deg: Finite = 0.0
+    roll_deg: Degrees = 0.0
     distortion: tuple[Finite, Finite, Finite, Finite, Finite] = (0.0, 0.0, 0.0, 0.0, 0.0)
     motion: Motion = Motion()
 
@@ -171,10 +185,10 @@ class Wave(Settings):
         phase_deg: 0 rises at the origin, 90 is a crest there.
     """
 
-    amplitude_m: Finite
-    length_m: Annotated[float, Field(ge=5, allow_inf_nan=False)]
-    heading_deg: Finite = 0.0
-    phase_deg: Finite = 0.0
+    amplitude_m: Annotated[float, Field(ge=-1e3, le=1e3)]
+    length_m: Annotated[float, Field(ge=5, le=1e6)]
+    heading_deg: Degrees = 0.0
+    phase_deg: Degrees = 0.0
 
 
 class Ground(Settings):
@@ -193,7 +207,7 @@ class Ground(Settings):
     colour: Colour = (0.36, 0.40, 0.22)
     grade: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.0
     camber: Annotated[float, Field(ge=-0.5, le=0.5)] = 0.0
-    waves: tuple[Wave, ...] = ()
+    waves: Annotated[tuple[Wave, ...], Field(max_length=100)] = ()
     reach_m: Annotated[float, Field(gt=1, le=20000)] = 2000.0
 
 
@@ -205,7 +219,7 @@ class Arc(Settings):
         curvature_per_m: 1 / radius, positive to the right.
     """
 
-    length_m: Positive
+    length_m: Annotated[float, Field(gt=0, le=MAX_ROAD_M)]
     curvature_per_m: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0
 
 
@@ -219,7 +233,7 @@ class Junction(Settings):
         length_m: How far it goes.
     """
 
-    along_m: Finite
+    along_m: Metres
     width_m: Annotated[float, Field(ge=2.5, le=20)] = 6.0
     sides: Literal["left", "right", "both"] = "both"
     length_m: Annotated[float, Field(ge=5, le=500)] = 120.0
@@ -247,18 +261,29 @@ class Road(Settings):
         colour: Of the asphalt.
     """
 
-    x_m: Finite = 0.0
-    z_m: Finite = 0.0
-    yaw_deg: Finite = 0.0
-    arcs: tuple[Arc, ...] = ()
+    x_m: Metres = 0.0
+    z_m: Metres = 0.0
+    yaw_deg: Degrees = 0.0
+    arcs: Annotated[tuple[Arc, ...], Field(max_length=1000)] = ()
     lanes_left: Annotated[int, Field(ge=0, le=6)] = 1
     lanes_right: Annotated[int, Field(ge=0, le=6)] = 1
     lane_width_m: Annotated[float, Field(ge=2, le=8)] = 3.5
-    shoulder_m: NotNegative = 0.5
-    pavement_m: NotNegative = 0.0
+    shoulder_m: Width = 0.5
+    pavement_m: Width = 0.0
     markings: bool = True
     junctions: Annotated[tuple[Junction, ...], Field(max_length=50)] = ()
     colour: Colour = (0.36, 0.36, 0.37)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.length_m > MAX_ROAD_M:
+            raise ValueError(f"arcs have {self.length_m:g} m; expected at most {MAX_ROAD_M:g} m together")
+        return self
+
+    @property
+    def length_m(self) -> float:
+        """Of all arcs."""
+        return sum(arc.length_m for arc in self.arcs)
 
     @property
     def edges_m(self) -> tuple[float, float]:
@@ -291,17 +316,20 @@ class Thing(Settings):
     size_m: Size | None = None
     colour: Colour | None = None
     surface: Surface = "plain"
-    base_m: Finite = 0.0
+    base_m: Metres = 0.0
     upright: bool | None = None
-    tilt_deg: tuple[Finite, Finite] = (0.0, 0.0)
+    tilt_deg: tuple[Degrees, Degrees] = (0.0, 0.0)
     motion: Motion = Motion()
     seed: Seed = 0
-    outline_m: tuple[tuple[Finite, Finite], ...] = ()
-    vertices_m: tuple[tuple[Finite, Finite, Finite], ...] = ()
+    outline_m: Annotated[tuple[tuple[Metres, Metres], ...], Field(max_length=1000)] = ()
+    vertices_m: tuple[tuple[Metres, Metres, Metres], ...] = ()
     faces: tuple[tuple[int, int, int], ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        longest = LARGEST_M.get(self.kind)
+        if longest is not None and self.size_m is not None and max(self.size_m) > longest:
+            raise ValueError(f"size_m of a {self.kind} is {list(self.size_m)}; expected at most {longest:g} m each way")
         if (self.kind == "prism") != (len(self.outline_m) >= 3):
             raise ValueError(f"a prism has an outline_m of three corners or more, nothing else has; got {len(self.outline_m)}")
         if (self.kind == "mesh") != bool(self.vertices_m and self.faces):
@@ -329,12 +357,12 @@ class Light(Settings):
     """
 
     sun_elevation_deg: Annotated[float, Field(ge=2, le=90)] = 40.0
-    sun_azimuth_deg: Finite = -50.0
-    sun: NotNegative = 1.0
-    softness_m: NotNegative = 0.03
-    sky: NotNegative = 1.0
+    sun_azimuth_deg: Degrees = -50.0
+    sun: Strength = 1.0
+    softness_m: Width = 0.03
+    sky: Strength = 1.0
     clouds: Share = 0.4
-    visibility_m: Annotated[float, Field(ge=10, allow_inf_nan=False)] = 20000.0
+    visibility_m: Annotated[float, Field(ge=10, le=1e9)] = 20000.0
     rain: Share = 0.0
     night: bool = False
     headlights: bool = False
@@ -382,8 +410,8 @@ class Scene(Settings):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")] = "scene"
     seed: Seed = 0
-    duration_s: NotNegative = 0.0
-    frames_per_s: Positive = 10.0
+    duration_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    frames_per_s: Annotated[float, Field(ge=1e-3, allow_inf_nan=False)] = 10.0
     camera: Camera = Camera()
     ground: Ground = Ground()
     road: Road | None = None
@@ -396,6 +424,14 @@ class Scene(Settings):
         motions = [self.camera.motion, *(thing.motion for thing in self.objects)]
         if self.road is None and any(motion.on == "road" for motion in motions):
             raise ValueError("a motion is on = 'road', but the scene has no road; add [road] or use on = 'world'")
+        return self
+
+    @model_validator(mode="after")
+    def _sheet_fits(self) -> Self:
+        if self.road is not None and self.ground.waves and self.road.length_m > MAX_HILLY_ROAD_M:
+            raise ValueError(
+                f"arcs have {self.road.length_m:g} m; expected at most {MAX_HILLY_ROAD_M:g} m together where the ground has waves"
+            )
         return self
 
     @model_validator(mode="after")
