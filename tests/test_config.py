@@ -1,5 +1,6 @@
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,7 @@ def test_change_of_an_entry_of_a_list(tmp_path):
         ("groups.2.name=c", "'2' is none of 0 to 1"),
         ("groups.name=c", "'name' is an entry of a list"),
         ("groups.first.name=c", "'first' is none of 0 to 1"),
+        ("groups.\u00b2.name=c", "'\u00b2' is none of 0 to 1"),
         ("groups.0=c", "'0' is an entry of a list; name one of its keys, such as 0.KEY"),
     ],
 )
@@ -203,6 +205,10 @@ def test_wrong_change_of_a_list(tmp_path, change, match):
         ("steps = 3\n[inner]\nrate = 0", [], "inner.rate"),
         ("steps = ", [], "is not TOML"),
         ("title = '\xff'", [], "is not TOML"),
+        ("steps = " + "[" * 9999, [], "is nested too deeply"),
+        ("steps = " + "1" * 5000, [], "is not TOML"),
+        ("steps = 3", ["steps=" + "[" * 9999], "--set steps: its value is nested too deeply"),
+        ("steps = 3", ["steps=" + "1" * 5000], "steps: Unable to parse input string as an integer"),
         ("steps = 3", ["steps"], "--set got 'steps'; expected key=value"),
         ("steps = 3", ["=4"], "--set got '=4'"),
         ("steps = 3", ["inner.rate=0"], "inner.rate"),
@@ -219,3 +225,14 @@ def test_wrong_toml(tmp_path, text, changes, match):
 def test_missing_toml(tmp_path):
     with pytest.raises(ReadError, match=r"cannot read .*run\.toml: No such file"):
         read_outer(tmp_path / "run.toml")
+
+
+def test_toml_in_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "run.toml")
+    with pytest.raises(ReadError, match=r"run\.toml is a pipe or a device; expected TOML in an ordinary file"):
+        read_toml(tmp_path / "run.toml")
+
+
+def test_toml_that_is_a_folder(tmp_path):
+    with pytest.raises(ReadError, match=r"cannot read .*: Is a directory"):
+        read_toml(tmp_path)

@@ -6,6 +6,7 @@ metadata of exported files, so that a weight file can never meet the wrong range
 
 from __future__ import annotations
 
+import stat
 import tomllib
 import unicodedata
 from pathlib import Path
@@ -197,11 +198,19 @@ def read_toml(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:
         ConfigError: It is not TOML, or an override is not `key=value`.
     """
     try:
+        kind = path.stat().st_mode
+        # Opening a pipe would wait for ever. A folder is told of as it is read.
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            raise ReadError(f"{path} is a pipe or a device; expected TOML in an ordinary file")
         data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ReadError:
+        raise
     except OSError as error:
         raise ReadError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise ConfigError(f"{path} is not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deeply; a file of settings has a few levels") from None
     for override in overrides or []:
         apply_override(data, override)
     return data
@@ -230,13 +239,15 @@ def apply_override(data: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set got '{override}'; expected key=value, such as optimizer.lr=1e-4")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # not TOML, or a number of thousands of digits
         parsed = value.strip()
+    except RecursionError:
+        raise ConfigError(f"--set {key}: its value is nested too deeply; settings have a few levels") from None
     *parents, last = key.strip().split(".")
     table: Any = data
     for parent in parents:
         if isinstance(table, list):
-            if not parent.isdigit() or int(parent) >= len(table):
+            if parent not in map(str, range(len(table))):
                 raise ConfigError(f"--set {override}: '{parent}' is none of 0 to {len(table) - 1}")
             table = table[int(parent)]
         else:

@@ -137,6 +137,13 @@ def test_scene_from_a_toml_file(tmp_path):
     for name in ("moor:3", "road:x", "road:-1"):
         with pytest.raises(ConfigError, match=f"no scene '{name}'; expected a TOML file, or road, drive"):
             find_scene(name)
+    for name, message in (
+        ("a:" + "x" * 300, "no scene 'a:x+'; expected"),
+        ("road:" + "1" * 5000, "seed of road:1+ is too large"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            find_scene(name)
+    assert find_scene("road:" + "0" * 5000 + "7") == find_scene("road:7")
 
 
 @pytest.mark.parametrize("maker", sorted(MAKERS))
