@@ -138,7 +138,7 @@ def test_pictures_of_other_settings_are_not_taken_for_these(changes, roads):
 
 def test_pictures_of_another_release_are_not_taken_for_these(roads, monkeypatch):
     monkeypatch.setattr(dataset, "__version__", "99.0")
-    with pytest.raises(InputError, match=r"holds pictures of release .*, these settings have 99\.0"):
+    with pytest.raises(InputError, match=r"holds pictures of release .*, these settings have '99\.0'"):
         write_dataset(ROADS, roads)
 
 
