@@ -5,7 +5,6 @@ import re
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import pytest
@@ -99,21 +98,6 @@ def test_where_a_process_is_ended_all_are_and_nothing_half_written_stays(raised,
         write_dataset(ROADS, tmp_path, workers=2)
     assert ended == children[1:]
     assert list(bytes_of(tmp_path)) == ["settings.json"]
-
-
-def test_a_process_whose_parent_is_killed_ends_too(monkeypatch):
-    killed, ended = Event(), Event()
-
-    class Parent:
-        join = staticmethod(killed.wait)
-
-    monkeypatch.setattr(dataset, "parent_process", Parent)
-    monkeypatch.setattr(dataset.os, "_exit", lambda status: ended.set())
-    dataset._end_with_parent()
-    dataset._end_with_parent.cache_clear()
-    assert not ended.is_set()
-    killed.set()
-    assert ended.wait(10)
 
 
 def test_a_larger_count_goes_on(roads, tmp_path):

@@ -14,16 +14,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import lru_cache
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, get_context
 from pathlib import Path
-from threading import Thread
 
 import cv2
 import numpy as np
@@ -33,6 +30,7 @@ from lapdepth import __version__
 from lapdepth.errors import InputError, OutputError
 from lapdepth.io.depth import UNITS_PER_METRE
 from lapdepth.io.files import clear_scratch, read_bytes, write_bytes, write_encoded, write_json
+from lapdepth.io.processes import end_with_parent
 from lapdepth.synthetic.files import JPEG_QUALITY, SKY_CODE, write_depth
 from lapdepth.synthetic.makers import MAKERS
 from lapdepth.synthetic.render import Renderer, find_device
@@ -226,21 +224,8 @@ def _draw_side_by_side(jobs: Sequence[Job], workers: int, add: Callable[[list[Ro
     pool.shutdown()
 
 
-@lru_cache(maxsize=1)
-def _end_with_parent() -> None:
-    """Once in a process: end when the one that began it is killed. What waits for jobs in a pool would wait for ever."""
-    parent = parent_process()
-    assert parent is not None  # called in a pool's processes alone
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
-
-
 def _draw_alone(job: Job) -> list[Row]:
-    _end_with_parent()
+    end_with_parent()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     return _draw(job)

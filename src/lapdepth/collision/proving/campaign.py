@@ -26,6 +26,7 @@ from lapdepth.collision.settings import WarnerSettings
 from lapdepth.collision.warner import CollisionWarner
 from lapdepth.errors import InputError, OutputError, ReadError
 from lapdepth.inference.predictor import DepthPredictor
+from lapdepth.io.processes import end_with_parent
 from lapdepth.zoo import EMBEDDED
 
 COMPUTED: dict[Depth, Callable[[int], DepthSource]] = {"exact": ExactSource, "noisy": NoisySource}
@@ -152,7 +153,7 @@ def campaign(names: Sequence[str], setup: Setup, seeds: int, log: Path, workers:
     left = [job for job in wanted if job not in known]
     if not left:
         return
-    pool = ProcessPoolExecutor(min(workers, len(left)), get_context("spawn"))
+    pool = ProcessPoolExecutor(min(workers, len(left)), get_context("spawn"), end_with_parent)
     try:
         with log.open("ab", buffering=0) as file:  # a buffer could fail once more at the end
             for future in as_completed([pool.submit(drive, setup, job) for job in left]):
