@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import re
 import shutil
 import sys
@@ -110,7 +111,8 @@ def test_packaging_what_is_not_told_or_not_there_is_refused_in_one_line(packagin
     assert contents(tmp_path / "weights") == before
 
 
-def test_flicker_of_a_scene_that_is_none_is_refused_before_any_is_measured():
+def test_flicker_of_a_scene_that_is_none_is_refused_before_any_is_measured(monkeypatch):
+    monkeypatch.setattr(logging, "disable", lambda: None)  # of the whole process: other tests look at what is logged
     app = typer.Typer()
     app.command()(script("measure_flicker").main)
     result = CliRunner().invoke(app, ["road:7", "moon:1"])
