@@ -118,9 +118,8 @@ def main(
         for fold in range(folds):
             config = held_out(base, protocol_of, fold, folds)
             if (config.output / "model").is_dir():
-                changes_of(
-                    config, config.steps
-                )  # refuses a fold of other settings, which may have trained on what is held out now
+                # Refuses a fold of other settings, which may have trained on what is held out now.
+                changes_of(config, config.steps)
             else:
                 if shared is not None and not any(config.output.glob("checkpoint-*.pt")):
                     check_shared(shared, base, config)

@@ -259,14 +259,15 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     table[last] = parsed
 
 
-def _visible(text: str) -> str:
+def as_line(text: str) -> str:
+    """Any text as one that settings may hold and a terminal may show: with escapes where it has control characters."""
     return text if _is_line(text) else ascii(text)[1:-1]
 
 
 def _first(error: ValidationError) -> str:
     """One line for the first thing that is wrong, and how many more there are."""
     first, *others = error.errors(include_url=False)
-    where = _visible(".".join(str(part) for part in first["loc"])) or "settings"
+    where = as_line(".".join(str(part) for part in first["loc"])) or "settings"
     more = f" (and {len(others)} more)" if others else ""
     if first["type"] == "extra_forbidden":
         return f"unknown key '{where}'{more}"

@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lapdepth.config import ModelConfig, check_settings
+from lapdepth.config import ModelConfig, as_line, check_settings
 from lapdepth.errors import InputError, ModelError, ReadError
 from lapdepth.model.checkpoint import load_weights
 from lapdepth.model.network import LapDepth, build_network
@@ -54,13 +54,13 @@ def convert_published(path: Path, max_depth_m: float, activation: Literal["relu"
     tensors = {name.removeprefix("module."): tensor for name, tensor in _read(path).items()}
     config = check_settings(
         {
-            "name": _one_line(path.stem)[:80],
+            "name": as_line(path.stem)[:80],
             "encoder": _encoder_of(tensors, path),
             "norm": "bn" if any(re.match(r"decoder\..*running_mean", name) for name in tensors) else "gn",
             "activation": activation,
             "max_depth_m": max_depth_m,
             "licence": LICENCE,
-            "provenance": {"converted_from": _one_line(path.name)},
+            "provenance": {"converted_from": as_line(path.name)},
             **({80.0: KITTI, 10.0: NYU}.get(max_depth_m, UNKNOWN)),
         },
         ModelConfig,
@@ -70,11 +70,6 @@ def convert_published(path: Path, max_depth_m: float, activation: Literal["relu"
     network = build_network(config)
     load_weights(network, renamed, str(path))
     return network.eval()
-
-
-def _one_line(name: str) -> str:
-    """A file's name, of which any byte may be part, as text that a configuration may hold."""
-    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:

@@ -70,16 +70,15 @@ class Painter:
             self._renderer, self._drawn = Renderer(_scene(self._rng, self._seed, view, camera)), wanted
         along = view.ego_m if view.curvature_1pm else math.fmod(view.ego_m, PERIOD_M)
         here = follow_arc((0.0, 0.0, 0.0), along, -view.curvature_1pm)
-        scene, count = self._renderer.scene, len(view.solids)
+        scene = self._renderer.scene
+        first = len(scene.objects) - len(view.solids)
         moved = [
             thing.model_copy(update={"motion": _place(solid, view, here)})
-            for thing, solid in zip(scene.objects[-count:] if count else (), view.solids, strict=True)
+            for thing, solid in zip(scene.objects[first:], view.solids, strict=True)
         ]
         motion = Motion(x_m=here[0], z_m=here[1], yaw_deg=math.degrees(here[2]))
         eye = scene.camera.model_copy(update={"motion": motion})
-        self._renderer.scene = scene.model_copy(
-            update={"camera": eye, "objects": (*scene.objects[: len(scene.objects) - count], *moved)}
-        )
+        self._renderer.scene = scene.model_copy(update={"camera": eye, "objects": (*scene.objects[:first], *moved)})
         return self._renderer.frame(view.time_s).image
 
 
