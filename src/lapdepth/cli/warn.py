@@ -22,7 +22,7 @@ def warn(
     ] = None,
     model: Annotated[str, typer.Option(help="Embedded name, model folder, .onnx file or hub id.")] = "default",
     fps: Annotated[float | None, typer.Option(help="Frames a second, of a folder.")] = None,
-    timestamps: Annotated[Path | None, typer.Option(help="Of a folder: a file with a time for each picture.")] = None,
+    timestamps: Annotated[Path | None, typer.Option(help="Of a folder: a file of times, one a line.")] = None,
     output: Annotated[Path | None, typer.Option(help="Overlay video to write, .mp4.")] = None,
     events: Annotated[Path | None, typer.Option(help="Alerts, one line of JSON each.")] = None,
     frames: Annotated[Path | None, typer.Option(help="Every frame, one line of JSON; on stdout if left out.")] = None,
