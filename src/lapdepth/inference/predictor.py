@@ -76,7 +76,8 @@ class DepthPredictor:
 
         Args:
             model: Name of an embedded model, a model folder, an `.onnx` file or a hub id.
-            engine: `onnx`, `openvino`, `torch`, or `auto`: ONNX Runtime where the model has an ONNX file.
+            engine: `onnx`, `openvino`, `openvino-bf16`, `torch`, or `auto`: what `lapdepth benchmark` found fastest in float32
+                for this model on this machine; where it has not run, ONNX Runtime where the model has an ONNX file, else PyTorch.
             device: A torch device, which chooses the torch engine; with `onnx`: `cpu`, `cuda` or `tensorrt`.
             threads: Threads of one prediction with ONNX Runtime or OpenVINO; 0 takes all cores.
             sharpen_edges: Whether smeared edges are made steps; `None`: as the model's configuration says.

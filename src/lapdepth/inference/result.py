@@ -100,6 +100,7 @@ class DepthResult:
 
         Raises:
             InputError: Another suffix, or a depth that does not fit a PNG at this scale.
+            MissingExtraError: `.exr`, and OpenEXR is not installed.
             OutputError: The file cannot be written.
         """
         from lapdepth.io.depth import write_npz, write_png16

@@ -28,7 +28,7 @@ def load_model(model: str | Path, device: str = "cpu") -> LapDepth:
         device: A torch device.
 
     Returns:
-        The network: (B, 3, H, W) RGB in [0, 1] in, `DepthOutput` out.
+        The network: (B, 3, H, W) RGB in [0, 1] in, H and W multiples of `config.stride`, `DepthOutput` out.
 
     Raises:
         ModelError: No such model, or its files are damaged, of a newer format, do not fit each other or hold NaN.

@@ -24,9 +24,9 @@ class DepthOutput(NamedTuple):
 
     Attributes:
         depth_m: (B, 1, H, W) metres along the optical axis, at the training focal length.
-        residuals_m: Residuals times `max_depth_m`, coarsest (B, 1, H/16, W/16) first, finest (B, 1, H, W) last. The name and
-            the factor are the published code's. They are no lengths, whichever the `depth_scale`: the residuals are parts of
-            a logit, whose sum becomes metres only behind the sigmoid.
+        residuals_m: Residuals times `max_depth_m`, coarsest (B, 1, H/16, W/16) first, with six levels (B, 1, H/32, W/32), finest
+            (B, 1, H, W) last. The name and the factor are the published code's. They are no lengths, whichever the
+            `depth_scale`: the residuals are parts of a logit, whose sum becomes metres only behind the sigmoid.
         log_scale: (B, 1, H, W), logarithm of the Laplace scale of the error in log depth; `None` for a model without.
     """
 
