@@ -8,7 +8,7 @@ and open-more.toml make it. Each of the others leaves the mean of the weights th
 which was in most cases better than either on pictures that neither saw (Wortsman et al. 2022, arXiv 2109.01903). Killed at any
 moment and called again with the same options, it goes on where it was; only means and the confidence, minutes, are begun anew.
 
-Every stage learns from everything. With `--held-out` they keep away from what the card measures, and OUT/7/mean is then the
+Every stage learns from everything. With `--held-out` they keep away from what the card measures, and OUT/model is then the
 network to measure. The confidence is in both cases taught as configs/confidence.toml says, without a fifth of NYU and of KITTI,
 as the shipped one was, for which it was also taught between stages 3 and 4; it moves no depth.
 
