@@ -126,6 +126,16 @@ def test_a_source_that_fails_on_its_way_leaves_what_there_is(predict, tmp_path):
     assert names(tmp_path) == ["a.json", "a_depth.mp4", "a_times.csv"]
 
 
+def test_a_source_without_a_frame_is_what_is_wrong_whatever_was_to_be_written(predict, tmp_path):
+    def frames():
+        raise ReadError("unplugged")
+        yield
+
+    with pytest.raises(ReadError, match=r"^unplugged$"):
+        predict_video(source(frames()), predict, tmp_path / "a", ["png16"])
+    assert names(tmp_path) == []
+
+
 def test_a_frame_that_does_not_fit_leaves_no_half_file(run, engine, clip, out):
     done = run("predict", clip, "--output", out, "--format", "color,png16", "--png-scale", 1e6, *FOCAL)
     assert (done.code, len(done.errors)) == (1, 1)

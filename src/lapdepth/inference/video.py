@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lapdepth.errors import InputError, OutputError, ReadError
+from lapdepth.errors import InputError, LapDepthError, OutputError, ReadError
 from lapdepth.inference.batch import make_folder
 from lapdepth.inference.overlap import overlapped
 from lapdepth.inference.result import DepthResult
@@ -194,6 +194,8 @@ def _replacing_frames(folder: Path) -> Iterator[Path]:
                     path.unlink()
             for path in Path(scratch).iterdir():
                 path.replace(folder / path.name)
+    except LapDepthError:  # of the block: some are an OSError too, and say themselves what is wrong
+        raise
     except OSError as error:
         raise OutputError(f"cannot write the frames to {folder}: {error.strerror or error}") from None
 
