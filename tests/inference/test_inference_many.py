@@ -9,6 +9,7 @@ import pytest
 
 from inference.fake_engine import FakeEngine, noise
 from lapdepth.inference import many
+from lapdepth.inference import predictor as predictor_module
 from lapdepth.inference.batch import covers, is_done, write_result
 from lapdepth.inference.many import MOST_AT_ONCE, Job, available_cores, predict_pictures
 from lapdepth.inference.predictor import DepthPredictor
@@ -46,6 +47,20 @@ def test_threads_and_pictures_at_once(opened, monkeypatch, job, cores, threads, 
     monkeypatch.setattr(many, "available_cores", lambda: cores)
     assert job.open_for_many()[1] == at_once
     assert opened == [(job.model, job.engine, job.device, threads)]
+
+
+def test_openvino_that_was_found_fastest_gets_all_threads(opened, monkeypatch):
+    monkeypatch.setattr(many, "available_cores", lambda: 4)
+    opens = predictor_module.open_engine
+
+    def open_fastest(*asked):
+        engine = opens(*asked)
+        engine.name = "openvino"
+        return engine
+
+    monkeypatch.setattr(predictor_module, "open_engine", open_fastest)
+    assert Job().open_for_many()[1] == 1
+    assert opened[-1] == ("default", "openvino", None, 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lapdepth.errors import LapDepthError
@@ -72,6 +72,8 @@ class Job:
         cores = available_cores()
         at_once = min(cores, MOST_AT_ONCE)
         predictor = self.open(cores // at_once)
+        if predictor.engine.name == "openvino":  # `auto` took it: pictures come one by one, and each gets all threads
+            predictor = replace(self, engine="openvino").open()
         return predictor, at_once if predictor.engine.name == "onnx" else 1
 
     def predict(self, predictor: DepthPredictor, picture: Picture | ByteArray) -> DepthResult:
