@@ -68,6 +68,10 @@ def test_written_whole_or_not_at_all(url, tmp_path):
     assert [path.name for path in (tmp_path / "in/deep").iterdir()] == ["new ü.png"]
     with pytest.raises(OutputError, match="cannot write"):
         write_url(join(url, "b.png/below a file.png"), b"whole")
+    before = sorted((tmp_path / "in").iterdir())
+    with pytest.raises(OutputError, match="cannot write"):
+        write_url(join(url, "out"), b"whole")  # a folder
+    assert sorted((tmp_path / "in").iterdir()) == before
 
 
 @pytest.mark.parametrize("name", ["none.png", "empty.png"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 
@@ -101,10 +102,15 @@ def write_url(url: str, data: bytes) -> None:
         folder = PurePosixPath(path).parent
         target = str(folder / f".lapdepth-{secrets.token_hex(8)}") if renames else path
         store.create_dir(str(folder), recursive=True)
-        with store.open_output_stream(target) as file:
-            file.write(data)
-        if renames:
-            store.move(target, path)
+        try:
+            with store.open_output_stream(target) as file:
+                file.write(data)
+            if renames:
+                store.move(target, path)
+        finally:
+            if renames:  # gone where it was moved
+                with suppress(OSError, ArrowException):
+                    store.delete_file(target)
     except (OSError, ArrowException) as error:
         raise OutputError(f"cannot write {url}: {_first_line(error)}") from error
 
