@@ -51,8 +51,9 @@ def main(
         mean = average(networks)
         network, (first, *others) = networks[0], [one.config.provenance for one in networks]
         network.load_state_dict(mean)
+        earlier = sum(key.startswith("averaged_with_") for key in first)  # of a first that is a mean itself
         told = [" ".join(f"{key}={value}" for key, value in one.items()) for one in others]
-        notes = first | {f"averaged_with_{number}": text for number, text in enumerate(told, 2)}
+        notes = first | {f"averaged_with_{number}": text for number, text in enumerate(told, 2 + earlier)}
         licence = "; and ".join(dict.fromkeys(one.config.licence for one in networks))
         network.config = network.config.model_copy(update={"provenance": notes, "licence": licence})
         save_model(network, output)

@@ -654,6 +654,10 @@ def test_models_are_averaged(tmp_path):
         torch.testing.assert_close(mean[key], (one[key] + other[key]) / 2)
     assert load_model(tmp_path / "mean").config.provenance == {"steps": "0", "averaged_with_2": "steps=1"}
     assert load_model(tmp_path / "mean").config.licence == "one; and other"
+    again = [str(tmp_path / "mean"), str(tmp_path / "one"), "--output", str(tmp_path / "again")]
+    assert CliRunner().invoke(app, again).exit_code == 0
+    notes = {"steps": "0", "averaged_with_2": "steps=1", "averaged_with_3": "steps=0"}
+    assert load_model(tmp_path / "again").config.provenance == notes
     done = CliRunner().invoke(app, [str(tmp_path / "one"), "open", "--output", str(tmp_path / "no")])
     assert "not of one architecture" in done.output  # so it was found by its name
     save_model(build("shallow"), tmp_path / "other")
