@@ -194,6 +194,50 @@ def test_a_tar_header_that_claims_gigabytes(tmp_path):
         list_members(tmp_path / "x.tgz", everything)
 
 
+def header(name, kind, size, more=b""):
+    """A header of a TAR with a size that tarfile would not write; `more` goes where a sparse file tells of its pieces."""
+    made = bytearray(tarfile.TarInfo(name).tobuf(tarfile.GNU_FORMAT))
+    made[156:157] = kind
+    made[124:136] = (size % 256**12).to_bytes(12, "big") if size < 0 else tarfile.itn(size, 12, tarfile.GNU_FORMAT)
+    made[482 : 482 + len(more)] = more
+    made[148:156] = b"        "
+    made[148:156] = b"%06o\0 " % sum(made)
+    return bytes(made)
+
+
+def test_a_tar_member_of_less_than_nothing(tmp_path):
+    """It leads back to its own header, so that the list would not end."""
+    (tmp_path / "x.tar").write_bytes(header("a.txt", tarfile.REGTYPE, -512) + bytes(1024))
+    with pytest.raises(ReadError, match=r"'a.txt': its size is negative; nothing was unpacked"):
+        list_members(tmp_path / "x.tar", lambda name: None, Limits(members=9))
+
+
+def test_a_tar_whose_headers_follow_each_other_without_end(tmp_path):
+    name = header("././@LongLink", tarfile.GNUTYPE_LONGNAME, 2) + b"a".ljust(512, b"\0")
+    (tmp_path / "x.tar").write_bytes(name * 2000)
+    with pytest.raises(ReadError, match=r"cannot read .*x\.tar: .*; download it again"):
+        list_members(tmp_path / "x.tar", everything)
+
+
+def test_a_tar_of_a_sparse_file_without_end(tmp_path, monkeypatch):
+    """The pieces of a sparse file take many times their bytes in memory, and compress to nothing."""
+    pieces = (b"00000000001\0" * 42 + b"\1").ljust(512, b"\0")
+    with gzip.open(tmp_path / "x.tgz", "wb") as file:
+        file.write(header("a.png", tarfile.GNUTYPE_SPARSE, 0, b"\1") + pieces * 200)
+    with pytest.raises(ReadError, match=r"cannot read .*x\.tgz"):  # its end is missing
+        list_members(tmp_path / "x.tgz", everything)
+    monkeypatch.setattr("lapdepth.data.archive_formats._MAX_PIECE", 50_000)
+    with pytest.raises(ReadError, match="headers of more than 50,000 bytes for one member; download it again"):
+        list_members(tmp_path / "x.tgz", everything)
+
+
+def test_many_members_of_a_tar_are_each_within_bounds(tmp_path, out, monkeypatch):
+    path = make_tar(tmp_path / "x.tar", {**{f"{i}/": b"" for i in range(300)}, "a.png": bytes(100_000)})
+    monkeypatch.setattr("lapdepth.data.archive_formats._MAX_PIECE", 120_000)
+    assert list(unpack(path, list_members(path, everything), out)) == [True]
+    assert there(out) == {"a.png": bytes(100_000)}
+
+
 def test_two_members_for_one_place(tmp_path):
     path = make_zip(tmp_path / "x.zip", {"a.png": b"a", "b.png": b"b"})
     with pytest.raises(ReadError, match=r"two members go to one.png"):

@@ -25,7 +25,7 @@ _DECODERS: dict[str, Callable[[IO[bytes]], Any]] = {".tgz": gzip.open, ".gz": gz
 _MAX_PIECE = 2**24
 _DECODING = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
-    *(EOFError, NotImplementedError, ValueError, OSError),
+    *(EOFError, NotImplementedError, RecursionError, ValueError, IndexError, OSError),
 )
 
 
@@ -53,7 +53,7 @@ def list_heads(archive: Path, watch: Callable[[int], None]) -> Iterator[tuple[st
                 yield info.orig_filename, 0 if info.is_dir() else info.file_size, fault
         return
     with _open_tar(archive) as (tar, file):
-        for member in tar:
+        for member in _members(tar):
             watch(file.tell())
             plain = member.isdir() or (member.isreg() and not member.issparse())
             yield member.name, 0 if member.isdir() else member.size, None if plain else "a link or a device"
@@ -75,7 +75,7 @@ def open_members(archive: Path, wanted: Collection[str]) -> Generator[tuple[str,
                         yield info.orig_filename, stream
         return
     with _open_tar(archive) as (tar, _):
-        for member in tar:
+        for member in _members(tar):
             if member.isreg() and member.name in wanted and (found := tar.extractfile(member)) is not None:
                 with found:
                     yield member.name, found
@@ -98,16 +98,34 @@ def _is_zip(archive: Path) -> bool:
 
 
 class _Bounded:
-    """An unpacked TAR that refuses to be read in large pieces: a header may claim any size, and tarfile reads it at once."""
+    """An unpacked TAR of which little is read in one go: tarfile keeps what describes a member, and that may be of any length."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.seek, self.tell, self.close = file.seek, file.tell, file.close
+        self._file, self._read_bytes = file, 0
+        self.tell, self.close = file.tell, file.close
 
     def read(self, count: int) -> bytes:
         if not 0 <= count <= _MAX_PIECE:
             raise tarfile.ReadError(f"a header of {count:,} bytes")
+        self._read_bytes += count
+        if self._read_bytes > _MAX_PIECE:
+            raise tarfile.ReadError(f"headers of more than {_MAX_PIECE:,} bytes for one member")
         return self._file.read(count)
+
+    def seek(self, place: int) -> int:
+        """As before every piece of a member's own bytes."""
+        self.begin()
+        return self._file.seek(place)
+
+    def begin(self) -> None:
+        """Count anew."""
+        self._read_bytes = 0
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for member in tar:
+        cast("_Bounded", tar.fileobj).begin()
+        yield member
 
 
 @contextmanager

@@ -76,6 +76,8 @@ def list_members(
         for name, size_bytes, fault in list_heads(archive, lambda done: watch(done, archive_bytes)):
             count, total_bytes = count + 1, total_bytes + size_bytes
             fault = fault or _name_fault(name)
+            if fault is None and size_bytes < 0:  # it would lead back to a header that was read, again and again
+                fault = "its size is negative"
             if fault is None and (count > limits.members or size_bytes > limits.member_bytes or total_bytes > limits.total_bytes):
                 fault = "there is more in the archive than in any data set"
             if fault is None and total_bytes > max(limits.ratio * archive_bytes, limits.free_bytes):
