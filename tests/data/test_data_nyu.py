@@ -136,6 +136,13 @@ def make_long_scene(file, folder):
     file["scenes"][0, 0] = file.create_dataset("long", (10**11, 1), np.uint16, chunks=(1000, 1)).ref
 
 
+def make_scene_by_path(file, folder):
+    """A path, which leads into another file, in place of a reference."""
+    del file["scenes"]
+    file["link"] = h5py.ExternalLink(str(folder / "other.h5"), "secret")
+    file.create_dataset("scenes", data=np.array([["link", "link"]], object), dtype=h5py.string_dtype())
+
+
 def make_strange_scene(file, folder):
     file["scenes"][0, 0] = file.create_dataset("strange", data=np.array([[104], [10], [0]], np.uint16)).ref
 
@@ -154,12 +161,14 @@ def make_scene_of_no_character(file, folder):
         (make_group, "Download it again"),
         (make_long_scene, "a name of 100000000000 characters"),
         (make_scene_of_no_character, "expected nyu_depth_v2_labeled.mat, whole"),
+        (make_scene_by_path, "the scene of picture 0 is no reference"),
         (make_strange_scene, r"the scene of picture 0 is 'h\\n\\x00'"),
     ],
 )
 def test_hostile_files(mat, tmp_path, spoil, reason):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["images"] = np.zeros((2, 3, 640, 480), np.uint8)
+        file["secret"] = np.array([[ord(letter)] for letter in "secret"], np.uint16)
     with h5py.File(mat, "a") as file:
         spoil(file, tmp_path)
     with pytest.raises(ReadError, match=reason):

@@ -154,7 +154,10 @@ def _is_plain(array: Any) -> bool:
 
 def _scene(mat: Path, file: Any, i: int) -> str:
     """Name of a picture's scene: MATLAB keeps it as codes of characters behind a reference."""
-    codes = file[file["scenes"][0, i]]
+    reference = file["scenes"][0, i]
+    if isinstance(reference, (str, bytes)):  # text would be a path, which may lead into another file
+        raise ReadError(f"{mat} is refused: the scene of picture {i} is no reference; download it again from its source")
+    codes = file[reference]
     if codes.size > MAX_SCENE or not _is_plain(codes):
         raise ReadError(f"{mat} is refused: the scene of picture {i} is a name of {codes.size} characters")
     scene = "".join(map(chr, codes[()].ravel()))
