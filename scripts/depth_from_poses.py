@@ -137,13 +137,24 @@ def camera_matrix(text: str) -> Matrix:
 
 
 def read_poses(path: Path) -> list[Matrix]:
-    """4x4 matrices, camera to world."""
+    """4x4 matrices, camera to world.
+
+    Raises:
+        InputError: They are not 12 finite numbers a line, or one does not turn without stretching.
+    """
     try:
         rows = np.loadtxt(path, ndmin=2)
     except ValueError as error:
         raise InputError(f"{path} is not a file of poses: {error}") from None
-    if rows.shape[1] != 12 or not np.isfinite(rows).all():
+    if rows.shape[1] != 12:
         raise InputError(f"{path} has {rows.shape[1]} numbers a line; expected 12, a 3x4 matrix")
+    turns = rows.reshape(-1, 3, 4)[:, :, :3]
+    # A stretched camera would give other metres; all zeros, as lost tracking is written, would give none.
+    with np.errstate(invalid="ignore"):
+        wrong = ~(np.abs(turns @ turns.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2)) < 0.01) | ~np.isfinite(rows).all(axis=1)
+    if wrong.any():
+        number = int(wrong.argmax())
+        raise InputError(f"{path}: pose {number} is {rows[number].tolist()}; expected a rotation and metres, all finite")
     return [np.vstack([row.reshape(3, 4), [0, 0, 0, 1]]) for row in rows]
 
 
@@ -187,7 +198,7 @@ def sweep(i: int, grey: list[FloatArray], to_world: list[Matrix], camera: Matrix
 
 
 def confirmed(i: int, others: list[int], swept: dict[int, FloatArray], to_world: list[Matrix], camera: Matrix) -> FloatArray:
-    """What is left of picture i's depth (H, W) once at least one other depth map agrees, none twice as near."""
+    """What is left of picture i's depth (H, W) once at least one other depth map agrees."""
     depth_m = swept[i]
     rows, columns = np.nonzero(depth_m)
     z = depth_m[rows, columns].astype(np.float64)

@@ -98,6 +98,9 @@ def test_walls_are_found_at_their_depths(drive, app, tmp_path):
         ({"--skip": "7"}, "--skip 7 leaves out all of 8 pictures; expected at most 6"),
         ({"--poses": "short.txt"}, "8 pictures, .* 1 poses"),
         ({"--poses": "wide.txt"}, "has 4 numbers a line; expected 12"),
+        ({"--poses": "nan.txt"}, r"nan.txt: pose 0 is \[1.0, 0.0, 0.0, nan, .*; expected a rotation and metres, all finite"),
+        ({"--poses": "lost.txt"}, r"lost.txt: pose 0 is \[0.0, .*; expected a rotation"),
+        ({"--poses": "stretched.txt"}, "stretched.txt: pose 0 is .*; expected a rotation"),
         ({"--poses": "words.txt"}, "is not a file of poses"),
         ({"--poses": "none.txt"}, "none.txt"),
     ],
@@ -106,6 +109,9 @@ def test_what_does_not_fit_is_refused_in_one_line(drive, app, tmp_path, change, 
     (tmp_path / "short.txt").write_text("1 0 0 0 0 1 0 0 0 0 1 0\n")
     (tmp_path / "wide.txt").write_text("1 0 0 0\n" * 8)
     (tmp_path / "words.txt").write_text("north\n")
+    (tmp_path / "nan.txt").write_text("1 0 0 nan 0 1 0 0 0 0 1 0\n" * 8)
+    (tmp_path / "lost.txt").write_text("0 0 0 0 0 0 0 0 0 0 0 0\n" * 8)
+    (tmp_path / "stretched.txt").write_text("2 0 0 0 0 2 0 0 0 0 2 0\n" * 8)
     arguments = options(drive, tmp_path / "out")
     for option, value in change.items():  # the last one counts
         arguments += [option, str(tmp_path / value) if option == "--poses" else value]
