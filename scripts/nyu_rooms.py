@@ -21,7 +21,7 @@ from typing import Annotated
 import typer
 
 from lapdepth.data.manifest import Row, read_manifest, write_manifest
-from lapdepth.errors import ConfigError, LapDepthError
+from lapdepth.errors import ConfigError, InputError, LapDepthError
 
 
 def runs(rows: Sequence[Row]) -> list[list[Row]]:
@@ -51,6 +51,8 @@ def main(
 ) -> None:
     """Write the manifest, of the same files."""
     try:
+        if (output / "manifest.csv").resolve() == manifest.resolve():
+            raise InputError(f"{manifest} is the input and would be overwritten; choose another --output")
         rooms = runs(read_manifest(manifest))
         rows = [row for first in range(folds) for room in rooms[first::folds] for row in room]
         output.mkdir(parents=True, exist_ok=True)

@@ -52,6 +52,15 @@ def test_pictures_that_are_not_numbered_in_order_are_refused(tmp_path, names):
     assert not (tmp_path / "rooms").exists()
 
 
+def test_the_manifest_that_is_read_is_not_overwritten(tmp_path):
+    manifest = manifest_of(tmp_path / "nyu", ["00002", "00003"])
+    before = manifest.read_bytes()
+    done = invoke(manifest, "--output", tmp_path / "nyu")
+    assert done.exit_code == 1
+    assert "is the input and would be overwritten; choose another --output" in done.output
+    assert manifest.read_bytes() == before
+
+
 def test_a_manifest_that_is_missing_is_one_line(tmp_path):
     done = invoke(tmp_path / "none.csv", "--output", tmp_path / "rooms")
     assert done.exit_code == 1
