@@ -252,6 +252,18 @@ def test_inputs_that_hold_no_archive(tmp_path):
             find_archives([path])
 
 
+def test_a_folder_of_archives_with_what_macos_leaves(tmp_path):
+    for name in ("a.zip", "._a.zip"):
+        (tmp_path / name).write_bytes(b"")
+    assert find_archives([tmp_path]) == [tmp_path / "a.zip"]
+    assert find_archives([tmp_path / "._a.zip"]) == [tmp_path / "._a.zip"]  # named outright
+
+
+def test_an_archive_whose_name_no_disk_takes(tmp_path):
+    with pytest.raises(ReadError, match=r"cannot read .*: File name too long; expected an archive"):
+        find_archives([tmp_path / f"{'a' * 300}.zip"])
+
+
 def test_an_output_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot make the folder"):

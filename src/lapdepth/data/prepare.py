@@ -32,15 +32,19 @@ _log = logging.getLogger(__name__)
 
 
 def find_archives(inputs: Sequence[Path], suffix: str = "") -> list[Path]:
-    """Archives, and files with `suffix`, that are named or lie in the folders that are named; sorted within each.
+    """Archives, and files with `suffix`, that are named or lie, not hidden, in the folders that are named; sorted within each.
 
     Raises:
-        ReadError: An input is not there, or holds none.
+        ReadError: An input is not there, cannot be read or holds none.
     """
     found: list[Path] = []
     for path in inputs:
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        usable = [file for file in files if file.is_file() and (is_archive(file) or (suffix and file.suffix == suffix))]
+        try:
+            # Hidden ones are the "._" companions that macOS leaves, which are no archives.
+            files = sorted(file for file in path.iterdir() if not file.name.startswith(".")) if path.is_dir() else [path]
+            usable = [file for file in files if file.is_file() and (is_archive(file) or (suffix and file.suffix == suffix))]
+        except OSError as error:
+            raise ReadError(f"cannot read {path}: {error.strerror}; expected an archive or a folder of them") from None
         if not usable:
             raise ReadError(
                 f"{path}: no archive there; expected .zip, .tar or .tgz as downloaded{suffix and f', or a {suffix} file'}"
