@@ -46,6 +46,12 @@ def test_a_missing_picture_of_a_sequence(tmp_path):
     assert tum_rows(tmp_path).missing == [tmp_path / DESK / "depth/10.01.png"]
 
 
+def test_sequences_of_which_no_picture_goes_with_a_depth(tmp_path):
+    tum_sequence(tmp_path, DESK, ["10.00"], ["10.50"])
+    with pytest.raises(ReadError, match="no picture goes with a depth map"):
+        tum_rows(tmp_path).complete(allow_missing=True)
+
+
 def test_unusable_sequences(tmp_path):
     with pytest.raises(ReadError, match="no sequence in"):
         tum_rows(tmp_path)

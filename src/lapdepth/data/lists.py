@@ -46,6 +46,8 @@ class Listing:
                 f"{len(self.missing)} of {wanted} rows lack a file, the first {self.missing[0]}; numbers on a part are not those "
                 "of the whole list. Download the rest, or allow missing files (--partial)"
             )
+        if not self.rows:
+            raise ReadError("no picture goes with a depth map; a manifest needs one pair at least. Download the data again")
         return self.rows
 
 
