@@ -109,6 +109,11 @@ def test_a_list_of_ones_own(tmp_path):
     assert load_sample(read_manifest(tmp_path / "manifest.csv")[0]).dense_m[9, 9] == 1.5
 
 
+def test_a_name_with_a_zero_byte_is_that_of_no_file(tmp_path):
+    (tmp_path / "list.txt").write_text("a\0b/c.png d.png\n")
+    assert list_rows(tmp_path / "list.txt", tmp_path, MILLIMETRES).missing == [tmp_path / "a\0b/c.png"]
+
+
 def test_a_list_longer_than_is_read(tmp_path, monkeypatch):
     (tmp_path / "list.txt").write_text("a.png b.png\n" * 3)
     monkeypatch.setattr("lapdepth.data.lists.MAX_LINES", 2)

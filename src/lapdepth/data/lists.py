@@ -64,7 +64,7 @@ class Files:
         if names is None:
             try:
                 names = frozenset(os.listdir(folder or "."))  # noqa: PTH208 - names alone, not paths
-            except OSError:
+            except (OSError, ValueError):  # ValueError: a zero byte in the name
                 names = frozenset()
             self._names[folder] = names
         return name in names
