@@ -98,3 +98,41 @@ def test_urls(folder):
         assert content == expected[name]
     again = on_ray(url, "--output", f"file://{folder}/in/out", cwd=folder)
     assert again.stdout.endswith(f"{COUNT} were there already\n")
+
+
+def test_what_a_store_would_overwrite_is_refused(folder):
+    cv2.imwrite(str(folder / "in" / "0 x_depth.png"), noise(64, 96, 0))
+    url = f"file://{folder}/in"
+    for inputs, output in (("in", url), (url, "in")):
+        done = on_ray(inputs, "--output", output, cwd=folder)
+        assert (done.returncode, len(errors(done))) == (1, 1)
+        assert "0%20x_depth.png is one of the inputs and would be overwritten" in errors(done)[0]
+
+
+def test_a_sidecar_in_a_store_never_tells_of_files_of_other_settings(folder, monkeypatch):
+    from lapdepth.inference import cluster
+    from lapdepth.inference.many import Job
+
+    out = folder / "out"
+    row = {"source": "in/0 x.png", "path": str(folder / "in" / "0 x.png"), "stem": f"file://{out}/a"}
+    first = cluster._Worker(Job(fov_deg=60, formats=("png16", "color"), png_scale=100))
+    assert first(row)["error"] is None
+    write, meanwhile = cluster.store.write_url, []
+
+    def noting(url, data):
+        if url.endswith("_depth.png"):
+            meanwhile.append(json.loads((out / "a.json").read_text()))
+        write(url, data)
+
+    monkeypatch.setattr(cluster.store, "write_url", noting)
+    second = cluster._Worker(Job(fov_deg=60, formats=("png16", "npz"), png_scale=200, sky="far"))
+    assert second(row)["error"] is None
+    # A kill at this point leaves nothing that a run with either scale takes for done.
+    assert [(notes["formats"], notes["other_formats"]) for notes in meanwhile] == [([], ["color", "png16"])]
+    notes = json.loads((out / "a.json").read_text())
+    assert (notes["formats"], notes["other_formats"]) == (["png16", "npz"], ["color"])
+    assert notes["png_units_per_metre"] == 200
+    assert sorted(path.name for path in out.iterdir()) == ["a.json", "a_color.png", "a_depth.npz", "a_depth.png"]
+    assert all(path.stat().st_size for path in out.iterdir())
+    assert second(row)["skipped"]
+    assert not first(row)["skipped"]

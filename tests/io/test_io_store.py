@@ -12,6 +12,7 @@ from lapdepth.io.store import (
     check_not_overwriting,
     extend,
     join,
+    local_url,
     pictures_below,
     read_url,
     write_url,
@@ -60,6 +61,20 @@ def test_results_may_not_lie_among_the_pictures(url):
     with pytest.raises(InputError, match="would be overwritten"):
         check_not_overwriting([join(url, "b_depth.png")], [join(url, "b")], ["_depth.png"])
     check_not_overwriting([join(url, "b.png")], [join(url, "b")], ["_depth.png"])
+
+
+def test_a_picture_named_by_its_path_is_not_overwritten_by_url(url, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "in" / "a dir#?%20")
+    picture = tmp_path / "link" / "ä_color.png"
+    assert read_url(local_url(tmp_path / "link" / "ä x.JPG")) == read_url(join(url, "a dir#?%20/ä x.JPG"))
+    with pytest.raises(InputError, match="would be overwritten"):
+        check_not_overwriting([local_url(picture)], [join(url, "a dir#?%20/ä")], ["_depth.png", "_color.png"])
+    check_not_overwriting([local_url(picture)], [join(url, "a dir#?%20/ä")], ["_depth.png"])
+
+
+def test_a_name_that_no_store_takes(url):
+    with pytest.raises(InputError, match=r"^a\\udcff.png is no UTF-8, as names below .* must be; rename it$"):
+        join(url, "a\udcff.png")
 
 
 def test_written_whole_or_not_at_all(url, tmp_path):

@@ -58,9 +58,12 @@ def predict_on_ray(job: Job, inputs: list[str], output: str, workers: int | None
     names = batch.output_names([*paths, *map(store.as_path, urls)])
     if remote:
         stems = [store.join(output, str(name)) for name in names]
-        store.check_not_overwriting(list(urls), stems, batch.FORMATS.values())
+        store.check_not_overwriting([*urls, *map(store.local_url, paths)], stems, batch.FORMATS.values())
     else:
-        batch.check_not_overwriting(paths, [Path(output) / name for name in names], job.formats)
+        local = [Path(output) / name for name in names]
+        batch.check_not_overwriting(paths, local, job.formats)
+        # A picture named as file:// may lie there too.
+        store.check_not_overwriting(list(urls), list(map(store.local_url, local)), [batch.FORMATS[name] for name in job.formats])
         batch.make_folder(Path(output))
         stems = [str(Path(output) / name) for name in names]
     config, _ = read_model_config(job.model)

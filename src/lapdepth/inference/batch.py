@@ -163,7 +163,7 @@ def _notes_on_files(
         png_scale: Codes for one metre of this run.
     """
     files = result_files(stem, list(FORMATS))
-    there = [name for name in FORMATS if name in written or (name in _listed(earlier) and files[name].exists())]
+    there = [name for name in FORMATS if name in written or (name in listed(earlier) and files[name].exists())]
     told = [name for name in there if name in written or name in kept]
     old_scale = earlier.get("png_units_per_metre") if "png16" in told else None
     return {
@@ -173,7 +173,7 @@ def _notes_on_files(
     }
 
 
-def _listed(notes: Mapping[str, Any]) -> set[str]:
+def listed(notes: Mapping[str, Any]) -> set[str]:
     """Every format that a sidecar says lies beside it."""
     return {*notes.get("formats", []), *notes.get("other_formats", [])}
 
@@ -249,7 +249,7 @@ def is_earlier_result(output: Path, top: Path, path: Path) -> bool:
     if not folder.is_relative_to(target):
         return False
     return (start in target.parents) or any(
-        path.name.endswith(suffix) and name in _listed(_read_sidecar(path.with_name(path.name.removesuffix(suffix) + METADATA)))
+        path.name.endswith(suffix) and name in listed(_read_sidecar(path.with_name(path.name.removesuffix(suffix) + METADATA)))
         for name, suffix in FORMATS.items()
     )
 

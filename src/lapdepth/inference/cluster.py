@@ -6,6 +6,7 @@ URL. Every machine needs this package, and the model where it is not an embedded
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import tempfile
@@ -30,7 +31,7 @@ from lapdepth.inference.many import Job
 from lapdepth.inference.predictor import ASSUMED
 from lapdepth.inference.result import DepthResult
 from lapdepth.io import store
-from lapdepth.io.files import is_url
+from lapdepth.io.files import is_url, write_json
 from lapdepth.io.images import decode_image, read_image
 
 PICTURES_A_TASK = 16
@@ -139,24 +140,39 @@ class _Worker:
         job, model = self._job, self._predictor.config.name
         if not is_url(stem):
             return job.is_done(Path(stem), image, model)
-        try:
-            notes = batch.parse_sidecar(store.read_url(store.extend(stem, batch.METADATA)))
-            return batch.covers(notes, job.formats, image, model, job.png_scale, job.sky)
-        except ReadError:
-            return False
+        return batch.covers(_sidecar(stem), job.formats, image, model, job.png_scale, job.sky)
 
     def _write(self, result: DepthResult, stem: str) -> None:
         if not is_url(stem):
             self._job.write(result, Path(stem))
             return
+        earlier = _sidecar(stem)
+        there = batch.listed(earlier)
+        if earlier:
+            # As `write_result` does: a kill from here on must not leave a sidecar that tells of files as they were.
+            stale = {**earlier, "formats": [], "other_formats": sorted(there), "png_units_per_metre": None}
+            store.write_url(store.extend(stem, batch.METADATA), json.dumps(stale).encode())
         with tempfile.TemporaryDirectory() as folder:
+            local = Path(folder) / "result"
+            if earlier:  # `write_result` notes what lies beside its files, so names of the others are put there
+                write_json(local.with_name(local.name + batch.METADATA), earlier)
+                for name in there & batch.FORMATS.keys() - set(self._job.formats):
+                    local.with_name(local.name + batch.FORMATS[name]).touch()
             try:
-                self._job.write(result, Path(folder) / "result")
+                self._job.write(result, local)
             finally:  # one format that fails does not cost the others
-                for name, file in batch.result_files(Path(folder) / "result", self._job.formats).items():  # the sidecar last
+                for name, file in batch.result_files(local, self._job.formats).items():  # the sidecar last
                     if file.is_file():
                         end = batch.METADATA if name == "metadata" else batch.FORMATS[name]
                         store.write_url(store.extend(stem, end), file.read_bytes())
+
+
+def _sidecar(stem: str) -> dict[str, Any]:
+    """What an earlier run noted of a picture's results at a URL; nothing if there is none."""
+    try:
+        return batch.parse_sidecar(store.read_url(store.extend(stem, batch.METADATA)))
+    except ReadError:
+        return {}
 
 
 def _absolute(text: str) -> str:

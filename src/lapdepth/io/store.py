@@ -6,6 +6,7 @@ Credentials are those of the environment, as each store's own tools take them; w
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -14,13 +15,21 @@ from urllib.parse import quote, unquote
 
 from pyarrow import ArrowException, fs
 
+from lapdepth.config import as_line
 from lapdepth.errors import InputError, OutputError, ReadError
 from lapdepth.io.files import MAX_BYTES, PICTURE_SUFFIXES, is_url
 
 
 def join(url: str, name: str) -> str:
-    """The URL of a file below another one; what stands behind `?` stays at the end."""
-    return extend(url, f"/{quote(name)}")
+    """The URL of a file below another one; what stands behind `?` stays at the end.
+
+    Raises:
+        InputError: The name is not UTF-8, as names in stores are.
+    """
+    try:
+        return extend(url, f"/{quote(name)}")
+    except UnicodeEncodeError:
+        raise InputError(f"{as_line(name)} is no UTF-8, as names below {url} must be; rename it") from None
 
 
 def extend(url: str, end: str) -> str:
@@ -33,6 +42,11 @@ def as_path(url: str) -> Path:
     """A URL as a path, whose folders and name are the same."""
     scheme, _, rest = url.partition("?")[0].partition("://")
     return Path("/", scheme, unquote(rest).strip("/"))
+
+
+def local_url(path: Path) -> str:
+    """The `file://` URL of a path on this machine, links followed."""
+    return Path(os.path.realpath(path)).as_uri()
 
 
 def check_not_overwriting(urls: Sequence[str], stems: Sequence[str], ends: Iterable[str]) -> None:
