@@ -24,7 +24,7 @@ WEIGHTS_FILE = "model.safetensors"
 ONNX_FILE = "model.onnx"
 
 logger = logging.getLogger("lapdepth")
-_told: set[str] = set()
+_told: set[tuple[str, str]] = set()
 
 
 def find_model(model: str | Path) -> Path:
@@ -72,8 +72,8 @@ def read_config(folder: Path) -> ModelConfig:
 
 def tell_licence_once(name: str, licence: str) -> None:
     """Say under which licence a model's weights are, the first time that the process loads it."""
-    if name not in _told:
-        _told.add(name)
+    if (name, licence) not in _told:
+        _told.add((name, licence))
         logger.warning("model '%s': %s", name, licence)
 
 

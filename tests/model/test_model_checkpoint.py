@@ -138,6 +138,12 @@ def test_a_config_that_is_no_ordinary_file(folder):
     refused(folder, "is no file of at most 1,048,576 bytes")
 
 
+def test_weights_that_are_no_ordinary_file(folder):
+    (folder / "model.safetensors").unlink()
+    os.mkfifo(folder / "model.safetensors")
+    refused(folder, "model.safetensors: it is a folder, a pipe or a device; expected an ordinary file")
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"[]", b"null", b"\xff\xfe\x00", b"{" * 100_000], ids=["empty", "cut", "list", "null", "bytes", "deep"]
 )
@@ -286,7 +292,9 @@ def test_loading_says_the_licence_once(saved, caplog, monkeypatch):
     monkeypatch.setattr("lapdepth.zoo._told", set())
     load_model(saved)
     load_model(saved)
-    assert [record.getMessage() for record in caplog.records] == ["model 'small': unknown"]
+    change_config(saved, licence="another")  # it may be another model of that name
+    load_model(saved)
+    assert [record.getMessage() for record in caplog.records] == ["model 'small': unknown", "model 'small': another"]
 
 
 def test_a_network_by_a_word(saved):

@@ -66,6 +66,8 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path, where, written_by):
 def test_a_missing_file_or_a_folder_cannot_be_read(tmp_path):
     refused(tmp_path / "none.pkl", "cannot read .*none.pkl", ReadError)
     refused(tmp_path, "cannot read", ReadError)
+    os.mkfifo(tmp_path / "pipe.pkl")  # opening it would wait for ever
+    refused(tmp_path / "pipe.pkl", "is a pipe or a device; expected an ordinary file", ReadError)
 
 
 @pytest.mark.parametrize(

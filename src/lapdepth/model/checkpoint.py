@@ -37,19 +37,22 @@ def load_model(model: str | Path, device: str = "cpu") -> LapDepth:
     if not folder.is_dir():
         raise ModelError(f"{folder} is not a model folder; PyTorch needs one with {CONFIG_FILE} and {WEIGHTS_FILE}")
     config = read_config(folder)
+    path = folder / WEIGHTS_FILE
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise ModelError(f"cannot read {path}: it is a folder, a pipe or a device; expected an ordinary file")
     try:
-        weights = load_file(folder / WEIGHTS_FILE, device="cpu")
+        weights = load_file(path, device="cpu")
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"cannot read {folder / WEIGHTS_FILE}: {error}") from None
+        raise ModelError(f"cannot read {path}: {error}") from None
     try:
         if model not in EMBEDDED:
             # Without memory at first: a stranger's configuration of 2 kB can ask for more than the machine has.
             with torch.device("meta"):
-                _check_fit(build_network(config).state_dict(), weights, str(folder / WEIGHTS_FILE))
+                _check_fit(build_network(config).state_dict(), weights, str(path))
         network = build_network(config)
     except ConfigError as error:
         raise ModelError(f"{folder / CONFIG_FILE}: {error}") from None
-    load_weights(network, weights, str(folder / WEIGHTS_FILE))
+    load_weights(network, weights, str(path))
     tell_licence_once(config.name, config.licence)
     return network.to(device).eval()
 

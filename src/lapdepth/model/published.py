@@ -73,6 +73,8 @@ def convert_published(path: Path, max_depth_m: float, activation: Literal["relu"
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ReadError(f"cannot read {path}: it is a pipe or a device; expected an ordinary file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on pickle protocols, which say nothing to the user
