@@ -2,6 +2,7 @@
 
 import tarfile
 import zipfile
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from data.pictures import write_pictures
 from data.trees import codes, noise, tum_sequence
+from lapdepth.data.manifest import read_manifest
 
 
 @pytest.fixture
@@ -186,6 +188,17 @@ def test_preview_that_cannot_be(run, manifest, cwd, options, reason):
     assert (done.code, done.out, len(done.errors)) == (1, "", 1)
     assert reason in done.err
     assert list(cwd.iterdir()) == []
+
+
+def test_preview_writes_over_nothing_that_the_manifest_names(run, manifest, cwd):
+    row = read_manifest(manifest)[0]
+    (cwd / "link.png").symlink_to(row.depth)
+    for output in (row.image, row.depth, "link.png"):
+        before = Path(output).read_bytes()
+        done = run("data", "preview", manifest, "--output", output)
+        assert (done.code, done.out, len(done.errors)) == (1, "", 1)
+        assert "would be overwritten; choose another --output" in done.err
+        assert Path(output).read_bytes() == before
 
 
 def test_a_submission_of_the_benchmark(run, engine, tmp_path, monkeypatch):

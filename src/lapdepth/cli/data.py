@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,8 +72,12 @@ def preview(
     from lapdepth.cli.progress import printable
     from lapdepth.data.manifest import read_manifest
     from lapdepth.data.preview import choose, contact_sheet
+    from lapdepth.errors import InputError
     from lapdepth.io.color import write_picture
 
+    files = [path for row in read_manifest(manifest) for path in (row.image, row.depth, row.dense_depth) if path is not None]
+    if os.path.realpath(output) in set(map(os.path.realpath, files)):
+        raise InputError(f"{output} is a file of {manifest} and would be overwritten; choose another --output")
     rows = choose(read_manifest(manifest, split), count)
     write_picture(output, contact_sheet(rows))
     typer.echo(printable(f"{output}: {len(rows)} pictures of {manifest}"))
