@@ -27,7 +27,7 @@ from lapdepth.camera import FloatArray
 from lapdepth.data.manifest import Row, write_manifest
 from lapdepth.errors import InputError, LapDepthError
 from lapdepth.io.depth import UNITS_PER_METRE
-from lapdepth.io.files import atomic_path
+from lapdepth.io.files import PICTURE_SUFFIXES, atomic_path
 from lapdepth.io.images import read_image
 
 Matrix = npt.NDArray[np.float64]
@@ -84,7 +84,7 @@ def run(
         ReadError: A picture cannot be read.
         OutputError: A file cannot be written.
     """
-    files = sorted(path for path in pictures.iterdir() if path.suffix.lower() in (".jpg", ".png"))[:count]
+    files = sorted(path for path in pictures.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)[:count]
     to_world = read_poses(poses)
     if not files or len(files) > len(to_world):
         raise InputError(f"{pictures} has {len(files)} pictures, {poses} {len(to_world)} poses; expected at least as many poses")

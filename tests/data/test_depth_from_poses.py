@@ -125,7 +125,7 @@ def test_what_does_not_fit_is_refused_in_one_line(drive, app, tmp_path, change, 
 @pytest.mark.parametrize(
     ("name", "size", "message"),
     [
-        ("000001.jpg", (HEIGHT, WIDTH), "000001.jpg and .*000001.png would share a depth map"),
+        ("000001.jpeg", (HEIGHT, WIDTH), "000001.jpeg and .*000001.png would share a depth map"),
         ("000009.png", (64, 96), "000009.png is 96x64, .*000000.png 192x128; expected pictures of one size"),
     ],
 )
