@@ -203,6 +203,7 @@ def test_nyu(tmp_path, monkeypatch):
     for scene, number in (("kitchen_0028b", 45), ("kitchen_0028b", 46), ("office_0001", 3)):
         nyu_sync(tmp_path / "tree", scene, number)
     pack(tmp_path / "tree", tmp_path / "downloads/sync.zip")
+    (tmp_path / "downloads/splits.mat").write_bytes(b"MATLAB 5.0 MAT-file")  # the official split, downloaded along with them
     root = tmp_path / "nyu"
     made = prepare_nyu([tmp_path / "downloads"], root)
     assert [path.name for path in made] == ["manifest_labeled.csv", "manifest_sync.csv"]

@@ -143,7 +143,8 @@ def prepare_nyu(
         ReadError: A file is damaged or hostile, or files are missing, or there is nothing to prepare.
         OutputError: A file cannot be written.
     """
-    files = find_archives(archives, ".mat")
+    # splits.mat, which many download along with the pictures, is the official split; the package has its own copy of that.
+    files = [file for file in find_archives(archives, ".mat") if file.name != "splits.mat"]
     made: Made = {}
     for mat in (file for file in files if file.suffix == ".mat"):
         _make_folder(root)
