@@ -8,7 +8,8 @@ before with ``--shared``, and each run starts there.
     python scripts/cross_validate.py configs/default.toml --folds 5 --output runs/folds \
         --hold-out nyu_labeled_train/manifest.csv=nyu-eigen --hold-out kitti_stereo_2015/manifest.csv=kitti-garg
 
-Run it again to go on after an interruption. Writes report.json in the output folder.
+Run it again to go on after an interruption, or with ``--flip`` to score the same models anew, averaged with the mirrored picture.
+Writes report.json in the output folder.
 """
 
 from __future__ import annotations
@@ -84,8 +85,10 @@ def check_shared(shared: Path, base: TrainConfig, divided: TrainConfig) -> None:
             )
 
 
-def score(predictor: DepthPredictor, config: TrainConfig, manifests: Collection[Path], protocol: str) -> Evaluation:
-    """Score a model on everything of the manifests that its run held out."""
+def score(
+    predictor: DepthPredictor, config: TrainConfig, manifests: Collection[Path], protocol: str, flip: bool = False
+) -> Evaluation:
+    """Score a model on everything of the manifests that its run held out, or its mean with that of the mirrored picture."""
     sources = {one.manifest: one for group in config.groups for one in group.sources}
     rows = [
         row
@@ -96,7 +99,7 @@ def score(predictor: DepthPredictor, config: TrainConfig, manifests: Collection[
     ]
 
     def predict(image: ByteArray, camera: Intrinsics) -> tuple[FloatArray, FloatArray | None, BoolArray]:
-        result = predictor(image, focal_px=camera.focal_px)
+        result = predictor(image, focal_px=camera.focal_px, flip=flip)
         return result.depth_m, result.confidence, result.valid
 
     return evaluate(predict, (load_sample(row) for row in rows), find_protocol(protocol))
@@ -109,6 +112,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder for the runs and the report.")],
     shared: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Checkpoint that all runs start from.")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", help="As for lapdepth train.")] = None,
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture.")] = False,
 ) -> None:
     """Train and score each fold, print a table, write report.json."""
     try:
@@ -128,13 +132,14 @@ def main(
                 train(config, resume=True)
             predictor = DepthPredictor.from_pretrained(str(config.output / "model"))
             for protocol, evaluations in found.items():
-                done = score(predictor, config, [name for name, its in protocol_of.items() if its == protocol], protocol)
+                done = score(predictor, config, [name for name, its in protocol_of.items() if its == protocol], protocol, flip)
                 evaluations.append(done)
                 typer.echo(f"fold {fold}, {protocol}: delta1 {done.metrics['delta1']:.4f}, abs_rel {done.metrics['abs_rel']:.4f}")
     except LapDepthError as error:
         typer.echo(f"cross_validate: {error}", err=True)
         raise typer.Exit(1) from None
-    write_json(output / "report.json", {protocol: pooled(evaluations) for protocol, evaluations in found.items()})
+    report = {protocol: pooled(evaluations) | {"flip": flip} for protocol, evaluations in found.items()}
+    write_json(output / "report.json", report)
 
 
 def pooled(evaluations: list[Evaluation]) -> dict[str, object]:

@@ -354,6 +354,14 @@ def test_cross_validation_from_a_shared_checkpoint(cross_validate, tmp_path, mon
     assert (again.exit_code, again.stdout) == (0, done.stdout)
     assert json.loads((output / "report.json").read_text()) == report
 
+    # The same models, averaged with the mirrored picture.
+    flipped = cross_validate(*arguments, "--set", "steps=2", "--flip")
+    assert flipped.exit_code == 0, flipped.output
+    mirrored = json.loads((output / "report.json").read_text())["plain"]
+    assert (report["plain"]["flip"], mirrored["flip"]) == (False, True)
+    assert mirrored["metrics"]["abs_rel"] != pytest.approx(means["abs_rel"], rel=1e-6)
+    assert mirrored["metrics"]["abs_rel"] == pytest.approx(means["abs_rel"], rel=0.2)
+
     # A fold of other settings may have trained on what is held out now.
     other = cross_validate(*arguments, "--set", "steps=2", "--set", "seed=9")
     assert other.exit_code == 1
