@@ -126,27 +126,28 @@ class _Worker:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         outcome = {"error": None, "skipped": False, "assumed_focal": False}
         try:
-            if self._is_done(row["source"], row["stem"]):
+            stem = row["stem"]
+            earlier = _sidecar(stem) if is_url(stem) else {}
+            if self._is_done(row["source"], stem, earlier):
                 return {**outcome, "skipped": True}
             path = row["path"]
             picture = decode_image(store.read_url(path), path) if is_url(path) else read_image(Path(path))
             result = self._job.predict(self._predictor, replace(picture, path=row["source"]))  # as a local run notes it
-            self._write(result, row["stem"])
+            self._write(result, stem, earlier)
             return {**outcome, "assumed_focal": result.focal_source == ASSUMED}
         except (LapDepthError, MemoryError) as error:
             return {**outcome, "error": str(error) or "out of memory"}
 
-    def _is_done(self, image: str, stem: str) -> bool:
+    def _is_done(self, image: str, stem: str, earlier: dict[str, Any]) -> bool:
         job, model = self._job, self._predictor.config.name
         if not is_url(stem):
             return job.is_done(Path(stem), image, model)
-        return batch.covers(_sidecar(stem), job.formats, image, model, job.png_scale, job.sky)
+        return batch.covers(earlier, job.formats, image, model, job.png_scale, job.sky)
 
-    def _write(self, result: DepthResult, stem: str) -> None:
+    def _write(self, result: DepthResult, stem: str, earlier: dict[str, Any]) -> None:
         if not is_url(stem):
             self._job.write(result, Path(stem))
             return
-        earlier = _sidecar(stem)
         there = batch.listed(earlier)
         if earlier:
             # As `write_result` does: a kill from here on must not leave a sidecar that tells of files as they were.
